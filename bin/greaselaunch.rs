@@ -1,0 +1,3 @@
+//! greaselaunch
+
+fn main() {}

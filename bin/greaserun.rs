@@ -1,0 +1,3 @@
+//! greaserun
+
+fn main() {}

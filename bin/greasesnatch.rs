@@ -1,0 +1,3 @@
+//! greasesnatch
+
+fn main() {}

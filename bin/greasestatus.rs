@@ -1,0 +1,3 @@
+//! greasestatus
+
+fn main() {}

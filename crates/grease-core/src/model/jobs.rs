@@ -1,0 +1,1 @@
+//! The settings of a job, by runner and by name: the section `jobs` of the config.

@@ -1,0 +1,19 @@
+//! Clocks.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// The wall clock: for records and for people, never for durations.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Time since boot, suspend included: for durations, whatever happens to the wall clock.
+pub fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}

@@ -1,0 +1,208 @@
+//! Files: bounded reads, atomic writes, private directories, what a directory lies on.
+
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::StatVfsMountFlags;
+
+/// Reads a text file of at most `bytes_max` bytes.
+///
+/// A longer file is an error, not a truncated text.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    fs_err::File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("`{}` is larger than {bytes_max} bytes", path.display()),
+        ));
+    }
+    Ok(text)
+}
+
+/// Replaces the file at `path` by `content`: after a crash it holds the old bytes or the new.
+///
+/// The rename itself may be undone by a power failure; the content of whichever file is there
+/// is whole.
+pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    use io::Write as _;
+
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = (|| {
+        let mut file = fs_err::File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_data()?;
+        fs_err::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        fs_err::remove_file(&temporary).ok(); // The error that counts is the one returned.
+    }
+    written
+}
+
+/// Makes `path` and its parents where missing, `path` itself for this user only (0700).
+///
+/// Fails when it exists as something other than a directory of this user: in a directory that
+/// others can write to, somebody may have been there first.
+pub fn private_dir(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            let text = format!("cannot create `{}`: {error}", path.display());
+            return Err(io::Error::new(error.kind(), text));
+        }
+    }
+    let found = fs_err::symlink_metadata(path)?;
+    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if !found.is_dir() {
+        return refuse(format!("`{}` is not a directory", path.display()));
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    if found.uid() != uid {
+        return refuse(format!(
+            "`{}` belongs to user {}, not to {uid}",
+            path.display(),
+            found.uid()
+        ));
+    }
+    if found.mode() & 0o077 != 0 {
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Removes a directory tree, also where the job took its own permission away.
+///
+/// Follows no symbolic link. What belongs to another user may have to stay; that is the error.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) => {
+            open_up(path);
+            match fs_err::remove_dir_all(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// Gives the owner every right on the directories below `path`, as far as possible.
+fn open_up(path: &Path) {
+    let Ok(found) = fs_err::symlink_metadata(path) else {
+        return;
+    };
+    if !found.is_dir() {
+        return;
+    }
+    // Failures show in the removal that follows.
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700)).ok();
+    for entry in fs_err::read_dir(path).into_iter().flatten().flatten() {
+        open_up(&entry.path());
+    }
+}
+
+/// The mount point that `path` lies on, by device numbers.
+pub fn mount_point(path: &Path) -> Option<PathBuf> {
+    let path = fs_err::canonicalize(path).ok()?;
+    let device = fs_err::metadata(&path).ok()?.dev();
+    path.ancestors()
+        .take_while(|ancestor| fs_err::metadata(ancestor).is_ok_and(|found| found.dev() == device))
+        .last()
+        .map(Path::to_owned)
+}
+
+/// Whether programs on the file system of `path` cannot be executed (`mount -o noexec`).
+pub fn is_noexec(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// Bytes that this user may still write on the file system of `path`.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Kinds of file system that local state must not live on, by `f_type` of `statfs(2)`.
+const NETWORK_FILE_SYSTEMS: &[(u32, &str)] = &[
+    (0x6969, "nfs"),
+    (0xfe53_4d42, "smb2"),
+    (0xff53_4d42, "cifs"),
+    (0x517b, "smb"),
+    (0x6573_5546, "fuse"),
+    (0x00c3_6400, "ceph"),
+    (0x0bd0_0bd0, "lustre"),
+    (0x4750_4653, "gpfs"),
+    (0x5346_414f, "afs"),
+    (0x0102_1997, "9p"),
+];
+
+/// The name of the network file system that `path`, or its nearest ancestor that exists, lies
+/// on; `None` for a local one.
+pub fn network_file_system(path: &Path) -> Option<&'static str> {
+    let existing = path.ancestors().find(|ancestor| ancestor.exists())?;
+    let kind = rustix::fs::statfs(existing).ok()?.f_type;
+    // The numbers are 32 bits wide; the field's width and sign differ between architectures.
+    let kind = u32::try_from(kind & 0xffff_ffff).ok()?;
+    NETWORK_FILE_SYSTEMS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_over_the_limit_is_an_error_and_not_a_truncated_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        write_atomic(&path, b"12345").unwrap();
+        assert_eq!(read_bounded(&path, 5).unwrap(), "12345");
+        let error = read_bounded(&path, 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        fs_err::create_dir(&path).unwrap();
+        assert!(write_atomic(&path, b"x").is_err());
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_symlink_in_the_place_of_a_private_directory_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("target");
+        fs_err::create_dir(&target).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert_eq!(
+            private_dir(&link).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
+    }
+
+    #[test]
+    fn a_private_directory_is_closed_to_others_even_if_it_was_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        private_dir(&path).unwrap();
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        private_dir(&path).unwrap();
+        assert_eq!(fs_err::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    }
+}
