@@ -1,3 +1,5 @@
-//! greaselaunch
+//! `greaselaunch`; see `grease_cli::greaselaunch`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    grease_cli::greaselaunch::main()
+}

@@ -1,3 +1,5 @@
-//! greaserun
+//! `greaserun`; see `grease_cli::greaserun`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    grease_cli::greaserun::main()
+}

@@ -1,3 +1,5 @@
-//! greasesnatch
+//! `greasesnatch`; see `grease_cli::greasesnatch`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    grease_cli::greasesnatch::main()
+}

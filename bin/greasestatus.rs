@@ -1,3 +1,5 @@
-//! greasestatus
+//! `greasestatus`; see `grease_cli::greasestatus`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    grease_cli::greasestatus::main()
+}

@@ -1,1 +1,5 @@
-//! suite
+//! The programs as a person meets them.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+mod real;

@@ -1,1 +1,252 @@
-//! To come.
+//! The registry of live runs on this host: one directory for each run.
+//!
+//! `runs/RUN_ID/lock` is held by greaserun for the run's whole life and freed by the kernel
+//! however greaserun ends, so a directory whose lock is free belongs to a dead run: no process
+//! id is ever guessed at. Whoever finds one cleans up after it and moves it to `sealed/`, where
+//! the finished runs of this user are kept for a while.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::RunId;
+use crate::sys;
+
+/// Directory of the live runs, under the spool.
+const LIVE: &str = "runs";
+
+/// Directory of the finished runs, under the spool.
+const SEALED: &str = "sealed";
+
+/// Suffix of a directory whose run is not registered yet.
+const UNFINISHED: &str = ".new";
+
+/// How long a directory may stay unfinished before its maker counts as dead.
+const UNFINISHED_MAX: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Largest `meta.json` that is read.
+const META_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the next run must know to clean up after this one (`meta.json`, version 1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Version of this format.
+    pub v: u32,
+    /// The run's id.
+    pub run: String,
+    /// The run's job.
+    pub job: String,
+    /// The boot in which it was started.
+    pub boot: String,
+    /// Process id of its greaserun.
+    pub pid: u32,
+    /// The scratch directory to remove.
+    pub scratch: PathBuf,
+    /// Whether processes of the job that outlive greaserun are killed by the next run.
+    pub kill_survivors: bool,
+}
+
+/// The registry under one spool directory.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    spool: PathBuf,
+}
+
+/// A run that stands in the registry while this value lives.
+#[derive(Debug)]
+pub struct LiveRun {
+    run: RunId,
+    spool: PathBuf,
+    /// Held, never read.
+    _lock: fs_err::File,
+}
+
+/// A run whose greaserun has died; its lock is held by us while this value lives.
+#[derive(Debug)]
+pub struct DeadRun {
+    /// What it left to know about it; `None` if it died before it could write that.
+    pub meta: Option<Meta>,
+    run: LiveRun,
+}
+
+impl Registry {
+    /// The registry under `spool`, which need not exist yet.
+    pub fn new(spool: PathBuf) -> Self {
+        Self { spool }
+    }
+
+    /// Registers a run.
+    ///
+    /// The directory appears under its final name with its lock held, or not at all.
+    pub fn register(&self, run: RunId, meta: &Meta) -> io::Result<LiveRun> {
+        let live = self.spool.join(LIVE);
+        sys::fs::private_dir(&self.spool)?;
+        sys::fs::private_dir(&live)?;
+        let unfinished = live.join(format!("{run}{UNFINISHED}"));
+        sys::fs::private_dir(&unfinished)?;
+        let lock = fs_err::File::create_new(unfinished.join("lock"))?;
+        lock.try_lock().map_err(io::Error::from)?;
+        let text = serde_json::to_vec(meta).map_err(io::Error::from)?;
+        let mut file = fs_err::File::create_new(unfinished.join("meta.json"))?;
+        io::Write::write_all(&mut file, &text)?;
+        fs_err::rename(&unfinished, live.join(run.to_string()))?;
+        Ok(LiveRun { run, spool: self.spool.clone(), _lock: lock })
+    }
+
+    /// Finds the runs that ended without being sealed, and takes their locks.
+    ///
+    /// A run that another sweeper holds at the same moment is left to that one.
+    pub fn dead_runs(&self) -> Vec<DeadRun> {
+        let entries = fs_err::read_dir(self.spool.join(LIVE)).into_iter().flatten().flatten();
+        entries.filter_map(|entry| self.dead_run(&entry.path())).collect()
+    }
+
+    fn dead_run(&self, dir: &Path) -> Option<DeadRun> {
+        let name = dir.file_name()?.to_str()?;
+        let Ok(run) = name.parse::<RunId>() else {
+            remove_if_abandoned(dir);
+            return None;
+        };
+        let lock = fs_err::File::open(dir.join("lock")).ok()?;
+        lock.try_lock().ok()?;
+        // Sealed by another sweeper between the listing and the lock?
+        if !dir.exists() {
+            return None;
+        }
+        let meta = sys::fs::read_bounded(&dir.join("meta.json"), META_BYTES_MAX).ok();
+        let meta = meta.and_then(|text| serde_json::from_str::<Meta>(&text).ok());
+        let meta = meta.filter(|meta| meta.run == run.to_string());
+        Some(DeadRun { meta, run: LiveRun { run, spool: self.spool.clone(), _lock: lock } })
+    }
+
+    /// The directories of finished runs, oldest first.
+    pub fn sealed(&self) -> Vec<PathBuf> {
+        let entries = fs_err::read_dir(self.spool.join(SEALED)).into_iter().flatten().flatten();
+        let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        dirs.sort(); // Run ids sort by time.
+        dirs
+    }
+}
+
+impl LiveRun {
+    /// The run's directory while it lives.
+    pub fn dir(&self) -> PathBuf {
+        self.spool.join(LIVE).join(self.run.to_string())
+    }
+
+    /// Moves the run to the finished ones and returns its directory there.
+    pub fn seal(self) -> io::Result<PathBuf> {
+        let sealed = self.spool.join(SEALED);
+        sys::fs::private_dir(&sealed)?;
+        let target = sealed.join(self.run.to_string());
+        fs_err::rename(self.dir(), &target)?;
+        Ok(target)
+    }
+}
+
+impl DeadRun {
+    /// The id of the run.
+    pub fn run(&self) -> RunId {
+        self.run.run
+    }
+
+    /// The run's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.run.dir()
+    }
+
+    /// Moves the run to the finished ones.
+    pub fn seal(self) -> io::Result<PathBuf> {
+        self.run.seal()
+    }
+}
+
+/// Removes what a greaserun left that died while it registered its run.
+fn remove_if_abandoned(dir: &Path) {
+    let unfinished = dir.to_str().is_some_and(|path| path.ends_with(UNFINISHED));
+    let age = fs_err::symlink_metadata(dir).and_then(|found| found.modified());
+    let old = age.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > UNFINISHED_MAX));
+    if unfinished && old {
+        sys::fs::remove_tree(dir).ok(); // The next run tries again.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(run: RunId) -> Meta {
+        Meta {
+            v: 1,
+            run: run.to_string(),
+            job: "g:a#x".to_owned(),
+            boot: "b".to_owned(),
+            pid: 1,
+            scratch: PathBuf::from("/nowhere"),
+            kill_survivors: true,
+        }
+    }
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path().join("spool"));
+        (dir, registry)
+    }
+
+    #[test]
+    fn a_live_run_is_not_dead_and_a_dropped_one_is() {
+        let (_dir, registry) = registry();
+        let run = RunId::new();
+        let live = registry.register(run, &meta(run)).unwrap();
+        assert!(registry.dead_runs().is_empty());
+        drop(live);
+        let dead = registry.dead_runs();
+        assert_eq!(dead.len(), 1);
+        assert_eq!(dead[0].meta.as_ref(), Some(&meta(run)));
+        assert!(registry.dead_runs().is_empty(), "a second sweeper leaves it to the first");
+    }
+
+    #[test]
+    fn a_sealed_run_is_neither_live_nor_dead() {
+        let (_dir, registry) = registry();
+        let run = RunId::new();
+        let target = registry.register(run, &meta(run)).unwrap().seal().unwrap();
+        assert!(registry.dead_runs().is_empty());
+        assert_eq!(registry.sealed(), [target]);
+    }
+
+    #[test]
+    fn a_run_that_died_before_it_wrote_its_meta_can_be_sealed() {
+        let (_dir, registry) = registry();
+        let run = RunId::new();
+        let live = registry.register(run, &meta(run)).unwrap();
+        fs_err::remove_file(live.dir().join("meta.json")).unwrap();
+        drop(live);
+        let dead = registry.dead_runs().pop().unwrap();
+        assert_eq!(dead.meta, None);
+        dead.seal().unwrap();
+    }
+
+    #[test]
+    fn a_meta_that_names_another_run_is_not_believed() {
+        let (_dir, registry) = registry();
+        let run = RunId::new();
+        drop(registry.register(run, &meta(RunId::new())).unwrap());
+        assert_eq!(registry.dead_runs()[0].meta, None);
+    }
+
+    #[test]
+    fn a_young_unfinished_directory_is_left_alone_and_an_old_one_goes() {
+        let (dir, registry) = registry();
+        let live = dir.path().join("spool/runs");
+        let unfinished = live.join(format!("{}{UNFINISHED}", RunId::new()));
+        sys::fs::private_dir(&unfinished).unwrap();
+        assert!(registry.dead_runs().is_empty());
+        assert!(unfinished.exists());
+        let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        fs_err::File::open(&unfinished).unwrap().set_modified(hour_ago).unwrap();
+        assert!(registry.dead_runs().is_empty());
+        assert!(!unfinished.exists());
+    }
+}

@@ -1,1 +1,6 @@
-//! To come.
+//! Test kit of Scalegrease: what its tests share.
+
+pub mod component;
+pub mod jar;
+pub mod length;
+pub mod pack;

@@ -1,3 +1,77 @@
-//! Chores of the repository.
+//! Chores of the repository: components for tests, the test command, the example job.
 
-fn main() {}
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "chores report to the person who called them"
+)]
+
+mod command;
+mod count;
+mod example;
+mod packages;
+mod setup;
+mod test;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Chores of the Scalegrease repository
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Fetch the components that tests run against and that need no root
+    ///
+    /// They go to `target/components`, or to the directory that `SCALEGREASE_COMPONENTS` names:
+    /// Luigi in a virtual environment, Hadoop's client, a compiled `WordCount` and a fat jar that
+    /// Maven builds. What is there already is kept.
+    Setup {
+        /// First install the Debian packages that are missing; needs root
+        #[arg(long)]
+        packages: bool,
+    },
+    /// Fetch components, run all tests, and list those that were skipped with their reasons
+    ///
+    /// `SCALEGREASE_REQUIRE=all`, or a comma list of components, makes a missing component fail
+    /// the tests that need it.
+    Test {
+        /// What to hand to `cargo nextest run`, or to `cargo test` where nextest is absent;
+        /// doc tests run only without it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run the tests with loops, chaos and fuzzing at length
+    Soak {
+        /// How many times longer than in an ordinary run
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        length: u32,
+        /// What to hand to `cargo nextest run`, or to `cargo test` where nextest is absent
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Make the jar of the example job in `docs/example` from its source
+    Example,
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().chore {
+        Chore::Setup { packages } => {
+            if packages {
+                packages::install()?;
+            }
+            setup::setup()
+        }
+        Chore::Test { arguments } => test::test(&arguments, None),
+        Chore::Soak { length, arguments } => test::test(&arguments, Some(length)),
+        Chore::Example => example::make(),
+    }
+}

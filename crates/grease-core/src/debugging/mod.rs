@@ -1,3 +1,8 @@
-//! To come.
+//! Debugging: how one finds out what happened, without knowing the machine.
 
 pub mod config;
+pub mod frame;
+pub mod journal;
+pub mod retention;
+
+pub use journal::Journal;

@@ -1,1 +1,97 @@
-//! The section of the config that this scope reads.
+//! The sections of the config about runners: how a job's command is made.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Flaw, Words};
+
+/// The runners that are built in; no entry of `runners` may have such a name.
+const BUILT_IN: [&str; 4] = ["shell", "hadoop", "luigi", "python"];
+
+/// A runner made by the site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(expecting = "an object with `command`")]
+pub struct CustomRunner {
+    /// The words that stand before the job's own; `{jar_path}` and `{artifact_spec}` in them are
+    /// replaced.
+    pub command: Words,
+}
+
+/// The runner `luigi`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, expecting = "an object")]
+pub struct LuigiRunner {
+    /// The words that start Luigi, before the job's own.
+    pub command: Words,
+}
+
+impl Default for LuigiRunner {
+    fn default() -> Self {
+        Self {
+            command: Words::split("luigi").expect("one word"),
+        }
+    }
+}
+
+/// The runner `hadoop`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, expecting = "an object")]
+pub struct HadoopRunner {
+    /// The words that start a Hadoop job, before the jar's path.
+    pub command: Words,
+}
+
+impl Default for HadoopRunner {
+    fn default() -> Self {
+        Self {
+            command: Words::split("hadoop jar").expect("two words"),
+        }
+    }
+}
+
+/// The runner `shell`; it has no keys.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, expecting = "an object")]
+pub struct ShellRunner {}
+
+/// The runner `python`; it has no keys.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, expecting = "an object")]
+pub struct PythonRunner {}
+
+/// Whether `name` is a runner that is built in or in `runners`, without case.
+pub fn is_runner(name: &str, runners: &BTreeMap<String, CustomRunner>) -> bool {
+    let name = name.to_lowercase();
+    BUILT_IN.contains(&name.as_str()) || runners.contains_key(&name)
+}
+
+/// What is wrong with the names of the site's own runners.
+///
+/// They are in lower case, so that two names never differ in case only.
+pub fn check_runners(runners: &BTreeMap<String, CustomRunner>) -> Vec<Flaw> {
+    runners
+        .keys()
+        .filter_map(|name| {
+            let message = if BUILT_IN.contains(&name.as_str()) {
+                format!("`{name}` is built in and cannot be defined again")
+            } else if is_name(name) {
+                return None;
+            } else {
+                format!(
+                    "`{}` is no name for a runner: a lower-case letter, then lower-case letters, digits, `_` and `-`",
+                    name.escape_debug()
+                )
+            };
+            Some(Flaw::new(name, message))
+        })
+        .collect()
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
+}

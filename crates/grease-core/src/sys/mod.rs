@@ -7,3 +7,4 @@ pub mod env;
 pub mod fs;
 pub mod host;
 pub mod process;
+pub mod state;

@@ -1,1 +1,212 @@
 //! Processes, as `/proc` shows them (`proc(5)`).
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read as _;
+use std::path::Path;
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// Most bytes read of one file of a process: an environment may be large.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Longest chain of ancestors followed.
+const ANCESTORS_MAX: usize = 64;
+
+/// The fields of `/proc/PID/stat` that are needed here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// Process id.
+    pub pid: i32,
+    /// Id of the parent.
+    pub parent: i32,
+    /// Id of the process group.
+    pub group: i32,
+    /// One letter: `R` running, `S` sleeping, `D` uninterruptible, `T` stopped, `Z` zombie.
+    pub state: char,
+    /// Name of the program, cut to 15 bytes by the kernel.
+    pub name: String,
+    /// Device number of the controlling terminal; 0 for none.
+    pub terminal: i64,
+    /// Clock ticks from boot to the start of the process: with the pid it names a process
+    /// for good, whereas the pid alone may be used again.
+    pub started: u64,
+}
+
+/// Reads the state of a process; `None` if there is none, or `/proc` hides it.
+pub fn stat(pid: i32) -> Option<Stat> {
+    parse_stat(&String::from_utf8_lossy(&read(&format!("/proc/{pid}/stat"))?))
+}
+
+/// Parses a line of `/proc/PID/stat`; the name stands in parentheses and may hold any byte.
+fn parse_stat(line: &str) -> Option<Stat> {
+    let (pid, rest) = line.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    Some(Stat {
+        pid: pid.parse().ok()?,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        state: fields.first()?.chars().next()?,
+        name: name.to_owned(),
+        terminal: fields.get(4)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// All descendants of `root`, children before grandchildren, without `root` itself.
+///
+/// Reads `/proc/PID/task/TID/children`, which costs one small file for each thread of the
+/// tree; where the kernel was built without it (`CONFIG_PROC_CHILDREN`), all processes of the
+/// host are read instead.
+pub fn descendants(root: i32) -> Vec<i32> {
+    let known = if lists_children(root) { None } else { Some(children_by_scan()) };
+    let mut seen = HashSet::from([root]);
+    let mut found = Vec::new();
+    let mut next = vec![root];
+    while let Some(parent) = next.pop() {
+        let children = match &known {
+            Some(known) => known.get(&parent).cloned().unwrap_or_default(),
+            None => listed_children(parent),
+        };
+        for child in children {
+            if seen.insert(child) {
+                found.push(child);
+                next.push(child);
+            }
+        }
+    }
+    found
+}
+
+/// The children of a process, zombies among them.
+pub fn children(parent: i32) -> Vec<i32> {
+    if lists_children(parent) {
+        listed_children(parent)
+    } else {
+        children_by_scan().remove(&parent).unwrap_or_default()
+    }
+}
+
+fn lists_children(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}/task/{pid}/children")).exists()
+}
+
+fn listed_children(parent: i32) -> Vec<i32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        let list = read(&thread.path().join("children").to_string_lossy()).unwrap_or_default();
+        let list = String::from_utf8_lossy(&list);
+        children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    children
+}
+
+fn children_by_scan() -> HashMap<i32, Vec<i32>> {
+    let mut known: HashMap<i32, Vec<i32>> = HashMap::new();
+    for process in all().into_iter().filter_map(stat) {
+        known.entry(process.parent).or_default().push(process.pid);
+    }
+    known
+}
+
+/// The ids of all processes that `/proc` shows.
+pub fn all() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether the environment that `pid` was started with holds `NAME=value`.
+///
+/// `false` where it cannot be read: another user's process, or a program that wrote over it.
+pub fn environment_holds(pid: i32, variable: &str) -> bool {
+    read(&format!("/proc/{pid}/environ"))
+        .is_some_and(|bytes| bytes.split(|byte| *byte == 0).any(|held| held == variable.as_bytes()))
+}
+
+/// Resident memory of a process in KiB; 0 if it is gone.
+pub fn resident_kib(pid: i32) -> u64 {
+    let statm = read(&format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages: u64 = String::from_utf8_lossy(&statm)
+        .split_ascii_whitespace()
+        .nth(1)
+        .and_then(|field| field.parse().ok())
+        .unwrap_or(0);
+    pages.saturating_mul(rustix::param::page_size() as u64) / 1024
+}
+
+/// The kernel function that a process waits in, for one that cannot be killed.
+pub fn waits_in(pid: i32) -> String {
+    let name = read(&format!("/proc/{pid}/wchan")).unwrap_or_default();
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+/// Sends a signal to a process, unless its id has meanwhile been given to another one.
+///
+/// `started` is the start time in ticks that the process was seen with.
+pub fn signal(pid: i32, started: u64, signal: Signal) {
+    let Some(id) = Pid::from_raw(pid) else { return };
+    let unchanged = || stat(pid).is_some_and(|found| found.started == started);
+    match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
+        // The descriptor pins the process, so that the check and the signal see the same one.
+        Ok(pinned) if unchanged() => rustix::process::pidfd_send_signal(pinned, signal),
+        // Kernels before 5.3 have no pidfd.
+        Err(rustix::io::Errno::NOSYS) if unchanged() => rustix::process::kill_process(id, signal),
+        Ok(_) | Err(_) => return,
+    }
+    .ok(); // A process that ended on its own in between is what was wanted.
+}
+
+/// Names of the ancestors of this process, parent first; `None` where `/proc` hides them.
+pub fn ancestors() -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut pid = rustix::process::getppid()?.as_raw_pid();
+    while pid > 0 && names.len() < ANCESTORS_MAX {
+        let found = stat(pid)?;
+        names.push(found.name);
+        pid = found.parent;
+    }
+    Some(names)
+}
+
+/// Whether this process has a controlling terminal.
+pub fn has_terminal() -> bool {
+    stat(std::process::id().cast_signed()).is_some_and(|own| own.terminal != 0)
+}
+
+/// Whether this process was started with a signal ignored, as `nohup(1)` does with HUP.
+pub fn ignores(signal: i32) -> bool {
+    let status = read("/proc/self/status").unwrap_or_default();
+    String::from_utf8_lossy(&status)
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0)
+}
+
+fn read(path: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let line = "42 (a) R (b) S 7 42 42 34816 42 4194304 1 0 0 0 0 0 0 0 20 0 1 0 9876 1 1";
+        let stat = parse_stat(line).unwrap();
+        assert_eq!((stat.pid, stat.parent, stat.state), (42, 7, 'S'));
+        assert_eq!((stat.name.as_str(), stat.terminal, stat.started), ("a) R (b", 34816, 9876));
+    }
+
+    #[test]
+    fn this_process_is_among_all_and_is_resident() {
+        let own = std::process::id().cast_signed();
+        assert!(all().contains(&own));
+        assert!(resident_kib(own) > 0);
+        assert_eq!(stat(own).unwrap().pid, own);
+    }
+}

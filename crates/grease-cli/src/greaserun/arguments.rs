@@ -1,0 +1,158 @@
+//! The command line of `greaserun`.
+
+use std::ffi::OsString;
+
+use clap::{Parser, ValueEnum};
+use grease_core::model::jobs::{JobSettings, Leftovers, Stdin};
+use grease_core::model::quantity::{Span, Wait};
+
+use crate::shared::Shared;
+
+/// Run a job out of a jar
+///
+/// The jar is taken from the local disk, the job is started by the runner, everything that it
+/// starts is supervised, and its exit code is passed through.
+///
+/// All that follows ARTIFACT belongs to the job, with or without `--` in front.
+#[derive(Debug, Parser)]
+#[command(
+    name = "greaserun",
+    version,
+    override_usage = "greaserun --runner <RUNNER> [OPTIONS] <ARTIFACT> [--] <COMMAND>..."
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) shared: Shared,
+
+    /// How the job is run; more runners can be defined in the config
+    #[arg(short, long, value_name = "RUNNER")]
+    pub(super) runner: String,
+
+    /// Do not spread scheduled starts over time
+    ///
+    /// Accepted for the crontabs of 2014; this version starts at once in any case.
+    #[arg(short = 'D', long)]
+    pub(super) no_random_delay: bool,
+
+    /// Use only artifacts that are on this machine
+    ///
+    /// Accepted for the crontabs of 2014; this version runs local files only.
+    #[arg(short = 'o', long)]
+    pub(super) mvn_offline: bool,
+
+    /// Call the job NAME instead of what its command shows
+    #[arg(long, value_name = "NAME")]
+    pub(super) job: Option<String>,
+
+    /// End the job after this time: `90s`, `10m`, `1h30m`, `forever`
+    #[arg(long, value_name = "TIME")]
+    pub(super) timeout: Option<Wait>,
+
+    /// Kill the job this long after it was asked to end
+    #[arg(long, value_name = "TIME")]
+    pub(super) grace: Option<Span>,
+
+    /// What happens to processes that outlive the job's first one
+    #[arg(long, value_name = "WHAT")]
+    pub(super) leftovers: Option<LeftoversFlag>,
+
+    /// What the job reads when there is no terminal
+    #[arg(long, value_name = "WHAT")]
+    pub(super) stdin: Option<StdinFlag>,
+
+    /// What is shown of the job's output
+    ///
+    /// By default a scheduled run shows nothing, and a digest if it fails; any other run shows
+    /// the output as it comes.
+    #[arg(long, value_name = "WHAT")]
+    pub(super) output: Option<Output>,
+
+    /// The run is scheduled, whoever started it
+    #[arg(long, conflicts_with = "as_cron")]
+    pub(super) cron: bool,
+
+    /// Run the job as cron would: its environment, directory and umask, and no terminal
+    ///
+    /// For a job that works by hand and not in cron. The run stays a manual one.
+    #[arg(long)]
+    pub(super) as_cron: bool,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// With --dry-run: show it as JSON
+    #[arg(long, requires = "dry_run")]
+    pub(super) json: bool,
+
+    /// A jar, or `-` for a job without one, then the job's command
+    #[arg(value_name = "ARTIFACT> [--] <COMMAND", required = true, num_args = 1..)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
+}
+
+/// What happens to processes that outlive the job's first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LeftoversFlag {
+    /// They are asked to end, and killed after the grace
+    Kill,
+    /// The run goes on until they have ended
+    Wait,
+    /// They are left to themselves
+    Detach,
+}
+
+/// What the job reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StdinFlag {
+    /// Nothing
+    Null,
+    /// What greaserun was given
+    Inherit,
+}
+
+/// What is shown of the job's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// All of it, as it comes
+    Stream,
+    /// If the job fails: why, its last lines, and where the rest is
+    Digest,
+    /// None of it
+    None,
+}
+
+impl Arguments {
+    /// ARTIFACT, and the job's words behind it without a `--` in front.
+    pub(super) fn artifact_and_words(&self) -> (&OsString, &[OsString]) {
+        let (artifact, words) = self.words.split_first().expect("clap wants at least one");
+        let words = match words.split_first() {
+            Some((first, rest)) if first == "--" => rest,
+            _ => words,
+        };
+        (artifact, words)
+    }
+
+    /// Lays what the command line says over the settings of the config.
+    pub(super) fn apply(&self, settings: &mut JobSettings) {
+        if let Some(timeout) = self.timeout {
+            settings.timeout = timeout.limit();
+        }
+        if let Some(grace) = self.grace {
+            settings.grace = grace.get();
+        }
+        if let Some(leftovers) = self.leftovers {
+            settings.leftovers = match leftovers {
+                LeftoversFlag::Kill => Leftovers::Kill,
+                LeftoversFlag::Wait => Leftovers::Wait,
+                LeftoversFlag::Detach => Leftovers::Detach,
+            };
+        }
+        if let Some(stdin) = self.stdin {
+            settings.stdin = match stdin {
+                StdinFlag::Null => Stdin::Null,
+                StdinFlag::Inherit => Stdin::Inherit,
+            };
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `greaserun`: runs a job out of a jar.
+
+mod arguments;
+mod caller;
+mod dry_run;
+mod ended;
+mod plan;
+mod record;
+mod report;
+mod sweep;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use grease_core::config::{Config, Loaded};
+use grease_core::debugging::Journal;
+use grease_core::execution::scratch::Scratch;
+use grease_core::execution::supervise::{Job, Signals};
+use grease_core::execution::{Error, Event, Outcome, runner, stub, supervise};
+use grease_core::model::jobs::Stdin;
+use grease_core::model::{ErrorKind, RunId};
+use grease_core::registry::Registry;
+use grease_core::sys::env::Env;
+use grease_core::sys::{clock, state};
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use crate::exit_code;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+use crate::to_come::usage;
+use arguments::Arguments;
+use caller::Caller;
+use plan::Plan;
+use record::Record;
+use report::{LINES, Report};
+
+/// Directory of scratch directories below the spool, unless the config names another.
+const SCRATCH: &str = "scratch";
+
+/// The command line.
+pub(crate) fn command() -> clap::Command {
+    let config = Config::default();
+    let mut text = String::from("Runners:\n");
+    for runner in runner::all(&plan::sections(&config)) {
+        writeln!(text, "  {:8} {}", runner.name(), runner.summary()).expect("in memory");
+    }
+    Arguments::command().after_help(format!("{text}\n{}", exit_code::help()))
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == stub::ARGUMENT) {
+        return ExitCode::from(stub::run(&words[2..]));
+    }
+    let parsed = command()
+        .try_get_matches_from(&words)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let env = Env::read();
+    let terminal = Terminal::new(arguments.shared.color, env.is_set("NO_COLOR"));
+    ExitCode::from(run(&arguments, env, &words, terminal).unwrap_or_else(|failure| {
+        terminal.say(&failure.render());
+        failure.exit_code()
+    }))
+}
+
+/// The way of a run: why it starts, what it runs, how it went, and what is kept of it.
+///
+/// Fails only before there is a run to speak of; returns the exit code.
+fn run(
+    arguments: &Arguments,
+    env: Env,
+    words: &[OsString],
+    terminal: Terminal,
+) -> Result<u8, Failure> {
+    let caller = Caller::read(arguments, env)?;
+    let Loaded { config, warnings } = arguments.shared.load_config(&caller.env)?;
+    let report = Report::new(arguments, &caller, terminal, words);
+    warnings.iter().for_each(|warning| report.warn(&warning.to_string()));
+
+    let run = RunId::new();
+    let spool = spool(&config, &caller, &report);
+    let scratch = Scratch::path_for(&scratch_root(&config, spool.as_deref()), run);
+    let plan = Plan::make(arguments, &config, &caller, run, &scratch);
+    if arguments.dry_run {
+        dry_run::show(&plan?, &caller, arguments.json);
+        return Ok(0);
+    }
+
+    // From here on a signal is an event, so that nothing made below is left behind.
+    let signals = Signals::block().map_err(|error| {
+        Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}"))
+    })?;
+    let registry = spool.map(Registry::new);
+    if let Some(registry) = &registry {
+        sweep::dead_runs(registry, &caller, &report);
+    }
+    let job = match &plan {
+        Ok(plan) => plan.job.to_string(),
+        Err(_) => plan::fallback_name(arguments).to_string(),
+    };
+    let meta = record::meta(run, &job, plan.as_ref().ok(), &caller, &scratch);
+    let start = record::start_event(run, &job, plan.as_ref().ok(), &caller, arguments);
+    let mut record = Record::open(registry, &meta, &start, &report);
+    let runner = start.runner;
+    let ended = plan.and_then(|plan| {
+        report.started(run, &job);
+        execute(&plan, &caller, scratch, &signals, &report, &mut record.journal)
+    });
+    let end = match &ended {
+        Ok(outcome) => ended::of_outcome(run, &job, &runner, outcome),
+        Err(failure) => ended::of_failure(run, &job, failure),
+    };
+    let lines = record.journal.last_lines(LINES);
+    let log = record.close(&end, &report);
+    drop(signals);
+    match ended {
+        Ok(outcome) => {
+            report.ended(&end, &outcome, &lines, log.as_deref());
+            Ok(ended::exit_code(&outcome))
+        }
+        Err(failure) => {
+            report.failed(&failure);
+            Ok(failure.exit_code())
+        }
+    }
+}
+
+/// Unpacks what the job needs, runs it, and removes what was unpacked.
+fn execute(
+    plan: &Plan,
+    caller: &Caller,
+    scratch: PathBuf,
+    signals: &Signals,
+    report: &Report<'_>,
+    journal: &mut Journal,
+) -> Result<Outcome, Failure> {
+    let root = scratch.parent().unwrap_or(Path::new("/")).to_owned();
+    let scratch = Scratch::create(scratch).map_err(|source| Error::Scratch { root, source })?;
+    plan.command.notices.iter().for_each(|notice| report.warn(notice));
+    let jar = plan.artifact.as_ref().and_then(|artifact| artifact.jar.as_ref());
+    if let (Some(jar), Some(unpack)) = (jar, &plan.command.unpack) {
+        jar.unpack(unpack, scratch.path())?;
+    }
+    if let Some(signal) = signals.ending() {
+        let text = format!("ended by signal {} before the job started", signal.as_raw());
+        return Err(Failure::cancelled(signal.as_raw(), text));
+    }
+    let own = |stream: BorrowedFd<'_>| {
+        let copy = report.streams().then(|| stream.try_clone_to_owned());
+        copy.transpose().map_err(|source| Error::Supervise { action: "copying output", source })
+    };
+    let job = Job {
+        words: &plan.command.words,
+        environment: &plan.environment,
+        directory: plan.directory.clone(),
+        umask: caller.umask,
+        on_terminal: caller.on_terminal,
+        inherit_stdin: caller.on_terminal || plan.settings.stdin == Stdin::Inherit,
+        settings: &plan.settings,
+        stdout: own(std::io::stdout().as_fd())?,
+        stderr: own(std::io::stderr().as_fd())?,
+    };
+    let outcome = supervise(job, signals, &mut |event| match event {
+        Event::Output { stream, bytes } => journal.note(clock::now(), stream, bytes),
+        Event::Notice(text) => {
+            journal.remark(clock::now(), &text);
+            report.notice(&text);
+        }
+        Event::Started { pid } => report.detail(&format!("the job's process is {pid}")),
+    });
+    if let Err(error) = scratch.remove() {
+        report.warn(&format!("something of the job's scratch directory stays: {error}"));
+    }
+    Ok(outcome?)
+}
+
+/// Where the registry, records and logs are; without one the run leaves none.
+fn spool(config: &Config, caller: &Caller, report: &Report<'_>) -> Option<PathBuf> {
+    let state_dir = config.common.state_dir.as_ref().map(|dir| dir.as_path());
+    match state::spool_dir(state_dir, &caller.env, &caller.account) {
+        Ok(spool) => Some(spool),
+        Err(error) => {
+            report.warn(&format!("no place for logs and records, so none are kept: {error}"));
+            None
+        }
+    }
+}
+
+/// Where scratch directories are made.
+fn scratch_root(config: &Config, spool: Option<&Path>) -> PathBuf {
+    match (&config.common.scratch_dir, spool) {
+        (Some(configured), _) => configured.as_path().to_owned(),
+        (None, Some(spool)) => spool.join(SCRATCH),
+        (None, None) => std::env::temp_dir(),
+    }
+}

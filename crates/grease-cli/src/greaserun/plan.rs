@@ -1,0 +1,109 @@
+//! The plan of a run: what `--dry-run` shows and what is otherwise carried out.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use grease_core::config::Config;
+use grease_core::deployment;
+use grease_core::execution::command::{Command, LocalArtifact, Request, RunVariables, environment};
+use grease_core::execution::runner::{self, Sections};
+use grease_core::model::jobs::JobSettings;
+use grease_core::model::{ErrorKind, JobName, RunId};
+use grease_core::sys::env::Env;
+
+use super::arguments::Arguments;
+use super::caller::Caller;
+use crate::failure::Failure;
+
+/// Everything that is decided before anything is done.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The job's name.
+    pub(super) job: JobName,
+    /// The runner's name.
+    pub(super) runner: String,
+    /// The artifact, if there is one.
+    pub(super) artifact: Option<LocalArtifact>,
+    /// What is unpacked and executed.
+    pub(super) command: Command,
+    /// What the job is given and held to.
+    pub(super) settings: JobSettings,
+    /// The job's whole environment.
+    pub(super) environment: Env,
+    /// Where the job starts; `None` for the caller's directory.
+    pub(super) directory: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Decides what the run does; reads the jar, and writes nothing.
+    pub(super) fn make(
+        arguments: &Arguments,
+        config: &Config,
+        caller: &Caller,
+        run: RunId,
+        scratch: &Path,
+    ) -> Result<Self, Failure> {
+        let (artifact, words) = arguments.artifact_and_words();
+        let runner = runner::find(&arguments.runner, &sections(config))?;
+        let found = deployment::find(&text_of(artifact)?, &caller.directory)?;
+        let (name, artifact) = match found {
+            Some(found) => {
+                let deployment::Artifact { path, spec, name, jar } = found;
+                (Some(name), Some(LocalArtifact { path, spec, jar }))
+            }
+            None => (None, None),
+        };
+        let request =
+            Request { words, artifact: artifact.as_ref(), scratch, env: &caller.env };
+        let command = runner.plan(&request)?;
+        let job = match &arguments.job {
+            Some(given) => JobName::new(name.as_deref(), given)
+                .map_err(|error| Failure::new(ErrorKind::Usage, format!("--job: {error}")))?,
+            None => JobName::lossy(name.as_deref(), &command.part),
+        };
+        let mut settings = config.jobs.settings(runner.name(), job.as_str());
+        arguments.apply(&mut settings);
+        let variables = RunVariables {
+            run,
+            job: job.as_str(),
+            trigger: caller.trigger.as_str(),
+            artifact: artifact.as_ref(),
+            scratch,
+        };
+        let environment = environment(&caller.env, &command, &variables);
+        let directory = match command.in_scratch {
+            true => Some(scratch.to_owned()),
+            false => caller.job_directory.clone(),
+        };
+        let runner = runner.name().to_owned();
+        Ok(Self { job, runner, artifact, command, settings, environment, directory })
+    }
+}
+
+/// The name under which a run is recorded that did not get as far as a plan.
+pub(super) fn fallback_name(arguments: &Arguments) -> JobName {
+    let (artifact, words) = arguments.artifact_and_words();
+    let base = |word: &OsString| {
+        let name = Path::new(word).file_name().unwrap_or(word);
+        name.to_string_lossy().into_owned()
+    };
+    let artifact = (artifact != "-").then(|| base(artifact));
+    let part = arguments.job.clone().or_else(|| words.first().map(base));
+    JobName::lossy(artifact.as_deref(), part.as_deref().unwrap_or("unknown"))
+}
+
+/// The sections of the config that runners live by.
+pub(super) fn sections(config: &Config) -> Sections<'_> {
+    Sections {
+        hadoop: &config.hadoop_runner,
+        luigi: &config.luigi_runner,
+        custom: &config.runners,
+    }
+}
+
+fn text_of(artifact: &OsString) -> Result<String, Failure> {
+    artifact.to_str().map(ToOwned::to_owned).ok_or_else(|| {
+        let text = format!("the name of the artifact is not UTF-8: `{}`", artifact.display());
+        Failure::new(ErrorKind::Usage, text)
+    })
+}

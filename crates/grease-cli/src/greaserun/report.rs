@@ -1,0 +1,217 @@
+//! What the user sees of a run, by its trigger.
+
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use grease_core::dispatch::Trigger;
+use grease_core::execution::Outcome;
+use grease_core::execution::supervise::Remnant;
+use grease_core::model::{EndEvent, ResultWord, RunId};
+
+use super::arguments::{Arguments, Output};
+use super::caller::Caller;
+use super::dry_run::quoted;
+use super::ended;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// Lines of the job's output in a digest.
+pub(super) const LINES: usize = 20;
+
+/// Tells the user what a run does. A digest is put together of what was held back until then.
+pub(super) struct Report<'a> {
+    terminal: Terminal,
+    output: Output,
+    quiet: bool,
+    verbose: bool,
+    host: &'a str,
+    words: &'a [OsString],
+    directory: &'a Path,
+    held_back: RefCell<String>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(
+        arguments: &Arguments,
+        caller: &'a Caller,
+        terminal: Terminal,
+        words: &'a [OsString],
+    ) -> Self {
+        let by_trigger = match caller.trigger {
+            Trigger::Scheduled => Output::Digest,
+            Trigger::Manual | Trigger::Ci => Output::Stream,
+        };
+        Self {
+            terminal,
+            output: arguments.output.unwrap_or(by_trigger),
+            quiet: arguments.shared.quiet,
+            verbose: arguments.shared.verbose,
+            host: &caller.host,
+            words,
+            directory: &caller.directory,
+            held_back: RefCell::default(),
+        }
+    }
+
+    /// Whether the job's output is passed on as it comes.
+    pub(super) fn streams(&self) -> bool {
+        self.output == Output::Stream
+    }
+
+    /// Tells something that may be wrong: at once, or with the digest of a failure, since cron
+    /// mails whatever is printed.
+    pub(super) fn warn(&self, text: &str) {
+        self.tell(&format!("warning: {text}\n"));
+    }
+
+    /// Tells what is done, with `--verbose`.
+    pub(super) fn detail(&self, text: &str) {
+        if self.verbose {
+            self.tell(&format!("greaserun: {text}\n"));
+        }
+    }
+
+    /// Tells of something that happened while the job runs, unless that was passed on already.
+    pub(super) fn notice(&self, text: &str) {
+        if !self.streams() {
+            self.warn(text);
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        match self.output {
+            Output::Stream => self.terminal.say(text),
+            Output::Digest | Output::None => self.held_back.borrow_mut().push_str(text),
+        }
+    }
+
+    /// The job is about to start.
+    pub(super) fn started(&self, run: RunId, job: &str) {
+        if self.streams() && !self.quiet {
+            self.terminal.say(&format!("greaserun: {job} starts, run {run}"));
+        }
+    }
+
+    /// Greaserun could not do what it was asked for.
+    pub(super) fn failed(&self, failure: &Failure) {
+        self.terminal.say(&(self.held_back.take() + &failure.render()));
+    }
+
+    /// The job has ended.
+    pub(super) fn ended(
+        &self,
+        end: &EndEvent,
+        outcome: &Outcome,
+        lines: &[String],
+        log: Option<&Path>,
+    ) {
+        let good = matches!(end.result, ResultWord::Success | ResultWord::Skip);
+        let how = match end.result {
+            ResultWord::Success => "succeeded".to_owned(),
+            ResultWord::Skip => format!("had nothing to do (exit code {})", end.exit.unwrap_or(0)),
+            _ => ended::reason(outcome),
+        };
+        let mut text = format!("greaserun: {} {how}", end.job);
+        let lasted = duration(outcome.usage.duration);
+        match self.output {
+            Output::Stream if self.quiet && good => return,
+            Output::Stream => {
+                write!(text, " after {lasted}").expect("in memory");
+                if let Some(log) = log {
+                    write!(text, "; log {}", log.display()).expect("in memory");
+                }
+                text.push('\n');
+                text.push_str(&remnants(outcome));
+            }
+            Output::Digest if !good => {
+                writeln!(text, " after {lasted} on {}", self.host).expect("in memory");
+                text.push_str(&remnants(outcome));
+                text.push_str(&self.held_back.take());
+                text.push_str(&self.digest(end, lines, log));
+            }
+            Output::Digest | Output::None => return,
+        }
+        self.terminal.say(&text);
+    }
+
+    fn digest(&self, end: &EndEvent, lines: &[String], log: Option<&Path>) -> String {
+        let mut text = String::new();
+        if lines.is_empty() {
+            text.push_str("\nThe job wrote nothing.\n");
+        } else {
+            let count = lines.len();
+            let noun = if count == 1 { "The last line" } else { "The last lines" };
+            writeln!(text, "\n{noun} of its output:").expect("in memory");
+            lines.iter().for_each(|line| writeln!(text, "    {line}").expect("in memory"));
+        }
+        text.push('\n');
+        let mut row = |key: &str, value: &str| {
+            writeln!(text, "{key:<8}{value}").expect("in memory");
+        };
+        row("run", &end.run);
+        row("ended", &end.time);
+        if let Some(log) = log {
+            row("log", &format!("less {}", quoted(log.as_os_str())));
+        }
+        row("again", &self.again());
+        text
+    }
+
+    /// The command that runs the same by hand, in the environment that cron gives.
+    fn again(&self) -> String {
+        let (program, rest) = self.words.split_first().expect("a program has a name");
+        let cron = OsStr::new("--as-cron");
+        let kept = rest.iter().filter(|word| *word != "--cron").map(OsString::as_os_str);
+        let words = [program.as_os_str(), cron].into_iter().chain(kept).map(quoted);
+        let command = words.collect::<Vec<_>>().join(" ");
+        format!("cd {} && {command}", quoted(self.directory.as_os_str()))
+    }
+}
+
+/// What the job left behind, one line each.
+fn remnants(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let mut tell = |what: &str, remnants: &[Remnant]| {
+        if remnants.is_empty() {
+            return;
+        }
+        let shown: Vec<String> = remnants
+            .iter()
+            .map(|process| match process.waits_in.as_str() {
+                "" => format!("{} ({})", process.pid, process.name),
+                place => format!("{} ({}, waits in {place})", process.pid, process.name),
+            })
+            .collect();
+        writeln!(text, "warning: {what}: {}", shown.join(", ")).expect("in memory");
+    };
+    tell("processes outlived the job", &outcome.leftovers);
+    tell("processes cannot be killed", &outcome.unkillable);
+    text
+}
+
+/// A duration as people say it.
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) => format!("{:.1} s", duration.as_secs_f64()),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        for (milliseconds, expected) in
+            [(40, "0.0 s"), (59_949, "59.9 s"), (61_000, "1m 1s"), (7_380_000, "2h 3m")]
+        {
+            assert_eq!(duration(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+}

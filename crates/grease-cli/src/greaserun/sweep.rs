@@ -1,0 +1,58 @@
+//! Cleaning up after runs whose greaserun was killed.
+
+use std::path::Path;
+
+use grease_core::debugging::{journal, retention};
+use grease_core::execution::{scratch, survivors};
+use grease_core::registry::{DeadRun, Registry};
+
+use super::caller::Caller;
+use super::ended;
+use super::report::Report;
+
+/// Finds dead runs, ends what is left of them, and completes their records.
+pub(super) fn dead_runs(registry: &Registry, caller: &Caller, report: &Report<'_>) {
+    for dead in registry.dead_runs() {
+        bury(dead, caller, report);
+    }
+}
+
+fn bury(dead: DeadRun, caller: &Caller, report: &Report<'_>) {
+    let run = dead.run();
+    let job = dead.meta.as_ref().map_or("unknown", |meta| meta.job.as_str()).to_owned();
+    let same_boot = dead.meta.as_ref().is_some_and(|meta| meta.boot == caller.boot);
+    let mut killed = 0;
+    if let Some(meta) = &dead.meta {
+        if same_boot && meta.kill_survivors {
+            killed = survivors::kill(run);
+        }
+        if let Err(error) = scratch::remove_of_dead(&meta.scratch, run) {
+            report.warn(&format!("cannot remove what run {run} left behind: {error}"));
+        }
+    }
+    if killed > 0 {
+        report.warn(&format!("killed what run {run} of {job} left running: {killed} processes"));
+    }
+    let end = ended::of_dead(run, &job, same_boot);
+    let sealed = journal::seal_dead(&dead.dir(), &end).and_then(|()| dead.seal().map(drop));
+    if let Err(error) = sealed {
+        report.warn(&format!("cannot complete the record of run {run}: {error}"));
+    }
+}
+
+/// Removes old finished runs.
+pub(super) fn old_runs(registry: &Registry, weigh: bool, report: &Report<'_>) {
+    let log_bytes = |run: &std::path::PathBuf| {
+        std::fs::metadata(run.join(journal::LOG)).map_or(0, |found| found.len())
+    };
+    for run in retention::plan(&registry.sealed(), weigh, log_bytes) {
+        if let Err(error) = grease_core::sys::fs::remove_tree(&run) {
+            report.warn(&format!("cannot remove an old run: {error}"));
+        }
+    }
+}
+
+/// Whether a log is large enough for all logs to be weighed.
+pub(super) fn is_heavy(log: &Path) -> bool {
+    std::fs::metadata(log).is_ok_and(|found| found.len() > 1024 * 1024)
+}

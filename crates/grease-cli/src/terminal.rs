@@ -1,0 +1,56 @@
+//! What programs say to people.
+//!
+//! Data goes to standard output, everything else to standard error. A message that cannot be
+//! written, because its reader is gone, is nobody's failure.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::shared::Color;
+
+/// Writes to standard error, with the first word of lines that begin with `error:`,
+/// `warning:`, `caused by:` or `hint:` in colour if that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal {
+    colored: bool,
+}
+
+impl Terminal {
+    /// Decides about colour: as asked, else only for a terminal and without `NO_COLOR`.
+    pub(crate) fn new(color: Color, no_color: bool) -> Self {
+        let colored = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => !no_color && std::io::stderr().is_terminal(),
+        };
+        Self { colored }
+    }
+
+    /// Says something on standard error.
+    pub(crate) fn say(self, text: &str) {
+        let mut out = String::new();
+        for line in text.lines() {
+            out.push_str(&self.paint(line));
+            out.push('\n');
+        }
+        std::io::stderr().write_all(out.as_bytes()).ok();
+    }
+
+    fn paint(self, line: &str) -> String {
+        const COLORS: [(&str, &str); 4] =
+            [("error:", "31"), ("warning:", "33"), ("caused by:", "31"), ("hint:", "36")];
+
+        let found = COLORS.iter().find(|(word, _)| line.starts_with(word));
+        match (self.colored, found) {
+            (true, Some((word, color))) => {
+                let rest = line.strip_prefix(word).unwrap_or_default();
+                format!("\x1b[1;{color}m{word}\x1b[0m{rest}")
+            }
+            _ => line.to_owned(),
+        }
+    }
+}
+
+/// Prints data on standard output.
+pub(crate) fn print(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}

@@ -1,0 +1,149 @@
+//! The plan of a run: what is unpacked, what is executed, where and with what environment.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::placeholder::{Values, substitute};
+use crate::jar::{Jar, Selection, UnpackPlan};
+use crate::model::RunId;
+use crate::sys::env::Env;
+
+/// What a runner is given to make a plan of.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The words after ARTIFACT.
+    pub words: &'a [OsString],
+    /// The artifact; absent for `-`.
+    pub artifact: Option<&'a LocalArtifact>,
+    /// The scratch directory of the run, which need not exist yet.
+    pub scratch: &'a Path,
+    /// The environment of the caller.
+    pub env: &'a Env,
+}
+
+/// A jar on this machine.
+#[derive(Debug)]
+pub struct LocalArtifact {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// The specification as resolved: coordinates, or the path of a local file.
+    pub spec: String,
+    /// The open jar; `None` for a file that is no archive and need not be one.
+    pub jar: Option<Jar>,
+}
+
+/// What a run will do, decided before anything is done; `--dry-run` prints it.
+#[derive(Debug, Default)]
+pub struct Command {
+    /// The runner's own part of the job's name: task, class, script or program.
+    pub part: String,
+    /// What is unpacked into the scratch directory.
+    pub unpack: Option<UnpackPlan>,
+    /// Program and arguments.
+    pub words: Vec<OsString>,
+    /// Variables set for the job beside those of every run.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// The job starts in its scratch directory instead of the caller's directory.
+    pub in_scratch: bool,
+    /// What a person should know about this plan.
+    pub notices: Vec<String>,
+}
+
+impl Request<'_> {
+    /// What placeholders stand for in this run.
+    fn values(&self) -> Values<'_> {
+        Values {
+            jar_path: self.artifact.and_then(|artifact| artifact.path.to_str()),
+            artifact_spec: self.artifact.map(|artifact| artifact.spec.as_str()),
+        }
+    }
+
+    /// The artifact, for a runner that cannot do without.
+    pub fn artifact(&self, runner: &'static str) -> Result<&LocalArtifact, Error> {
+        self.artifact.ok_or(Error::ArtifactNeeded { runner })
+    }
+
+    /// The open jar, for a runner that cannot do without.
+    pub fn jar(&self, runner: &'static str) -> Result<&Jar, Error> {
+        let artifact = self.artifact(runner)?;
+        let missing = || Error::NotAJar { runner, path: artifact.path.clone() };
+        artifact.jar.as_ref().ok_or_else(missing)
+    }
+
+    /// The words after ARTIFACT, of which there must be at least one.
+    pub fn words(&self, runner: &'static str) -> Result<&[OsString], Error> {
+        if self.words.is_empty() {
+            return Err(Error::NoCommand { runner });
+        }
+        Ok(self.words)
+    }
+
+    /// A word with its placeholders replaced; one that is no UTF-8 is left as it is.
+    pub fn substitute(&self, word: &OsStr) -> Result<OsString, Error> {
+        match word.to_str() {
+            Some(text) => substitute(text, self.values()).map(Into::into),
+            None => Ok(word.to_owned()),
+        }
+    }
+
+    /// Plans to unpack a part of the jar.
+    pub fn select(
+        &self,
+        runner: &'static str,
+        selection: &Selection,
+    ) -> Result<UnpackPlan, Error> {
+        self.jar(runner)?.select(selection).map_err(|source| Error::Jar { source })
+    }
+
+    /// The value of a variable with something appended after `separator`.
+    pub fn appended(&self, variable: &str, separator: &str, value: &str) -> OsString {
+        match self.env.raw(variable) {
+            Some(held) if !held.is_empty() => {
+                let mut joined = held.to_owned();
+                joined.push(separator);
+                joined.push(value);
+                joined
+            }
+            _ => value.into(),
+        }
+    }
+}
+
+/// The variables that every job gets.
+pub struct RunVariables<'a> {
+    /// The run's id.
+    pub run: RunId,
+    /// The job's name.
+    pub job: &'a str,
+    /// Why the run was started: `scheduled`, `manual` or `ci`.
+    pub trigger: &'static str,
+    /// The artifact, if there is one.
+    pub artifact: Option<&'a LocalArtifact>,
+    /// The run's scratch directory.
+    pub scratch: &'a Path,
+}
+
+/// Composes the environment of a job out of the caller's.
+///
+/// `GREASE_SCHEDULE` stays behind: a run that a job starts is not scheduled itself.
+pub fn environment(caller: &Env, command: &Command, run: &RunVariables<'_>) -> Env {
+    let mut env = caller.clone();
+    env.remove("GREASE_SCHEDULE");
+    env.set("GREASE_RUN_ID", run.run.to_string());
+    env.set("GREASE_JOB", run.job);
+    env.set("GREASE_TRIGGER", run.trigger);
+    env.set("GREASE_SCRATCH_DIR", run.scratch);
+    match run.artifact {
+        Some(artifact) => {
+            env.set("GREASE_JAR", &artifact.path);
+            env.set("GREASE_ARTIFACT", &artifact.spec);
+        }
+        // Those of an outer run are not this one's.
+        None => ["GREASE_JAR", "GREASE_ARTIFACT"].iter().for_each(|name| env.remove(name)),
+    }
+    for (name, value) in &command.environment {
+        env.set(*name, value);
+    }
+    env
+}

@@ -1,0 +1,72 @@
+//! The runners: how each kind of job is started out of its jar.
+//!
+//! A new runner is one file with its tests, a `mod` line and a line in [`all`].
+
+mod custom;
+mod hadoop;
+mod luigi;
+mod python;
+mod shell;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt::Debug;
+
+use super::Error;
+use super::command::{Command, Request};
+use super::config::{CustomRunner, HadoopRunner, LuigiRunner};
+
+/// A kind of job.
+pub trait Runner: Debug {
+    /// The name for `--runner`, matched without case.
+    fn name(&self) -> &str;
+
+    /// One line for help and manual.
+    fn summary(&self) -> &str;
+
+    /// Decides what is unpacked and executed, and what the job is called; writes nothing.
+    fn plan(&self, request: &Request<'_>) -> Result<Command, Error>;
+}
+
+/// The sections of the config that runners live by.
+#[derive(Debug, Clone, Copy)]
+pub struct Sections<'a> {
+    /// `HadoopRunner`.
+    pub hadoop: &'a HadoopRunner,
+    /// `LuigiRunner`.
+    pub luigi: &'a LuigiRunner,
+    /// `runners`.
+    pub custom: &'a BTreeMap<String, CustomRunner>,
+}
+
+/// All runners: the built-in ones, then those that the config defines.
+pub fn all<'a>(sections: &Sections<'a>) -> Vec<Box<dyn Runner + 'a>> {
+    let mut runners: Vec<Box<dyn Runner + 'a>> = vec![
+        Box::new(shell::Shell),
+        Box::new(hadoop::Hadoop { section: sections.hadoop }),
+        Box::new(luigi::Luigi { section: sections.luigi }),
+        Box::new(python::Python),
+    ];
+    for (name, section) in sections.custom {
+        runners.push(Box::new(custom::Custom { name, section }));
+    }
+    runners
+}
+
+/// Finds a runner by its name, without case.
+pub fn find<'a>(name: &str, sections: &Sections<'a>) -> Result<Box<dyn Runner + 'a>, Error> {
+    let mut runners = all(sections);
+    match runners.iter().position(|runner| runner.name().eq_ignore_ascii_case(name)) {
+        Some(position) => Ok(runners.swap_remove(position)),
+        None => Err(Error::UnknownRunner {
+            name: name.to_owned(),
+            known: runners.iter().map(|runner| runner.name().to_owned()).collect(),
+        }),
+    }
+}
+
+/// The last component of a path-like word: what a plain command is called.
+fn base_name(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    word.trim_end_matches('/').rsplit('/').next().unwrap_or(&word).to_owned()
+}

@@ -1,0 +1,142 @@
+//! The record of a run: what `docs/formats.md` calls its start and its end event.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the events written here; readers accept all older ones.
+pub const VERSION: u32 = 1;
+
+/// A run has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartEvent {
+    /// Version of this format.
+    pub v: u32,
+    /// `start`.
+    pub event: String,
+    /// The run's id.
+    pub run: String,
+    /// The job's name.
+    pub job: String,
+    /// Login name.
+    pub user: String,
+    /// The host's name.
+    pub host: String,
+    /// The id of the host's boot.
+    pub boot: String,
+    /// When, in UTC with microseconds.
+    pub time: String,
+    /// `scheduled`, `manual` or `ci`.
+    pub trigger: String,
+    /// The runner's name.
+    pub runner: String,
+    /// The artifact, unless there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+    /// The words after ARTIFACT; bytes that are no UTF-8 are replaced.
+    pub args: Vec<String>,
+    /// The run that started this one, if a job did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Process id of greaserun.
+    pub pid: u32,
+}
+
+/// A run has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndEvent {
+    /// Version of this format.
+    pub v: u32,
+    /// `end`.
+    pub event: String,
+    /// The run's id.
+    pub run: String,
+    /// The job's name.
+    pub job: String,
+    /// When, in UTC with microseconds.
+    pub time: String,
+    /// How it ended.
+    pub result: ResultWord,
+    /// Why, unless it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorWord>,
+    /// The exit code of the job's first process, if it exited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// The signal that ended the job's first process, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// The reason in words, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg: Option<String>,
+    /// What was used; absent for a run that did not get so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageRecord>,
+    /// Processes that outlived the job's first one.
+    pub leftovers: usize,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageRecord {
+    /// Milliseconds from start to end, by a clock that does not jump.
+    pub duration_ms: u64,
+    /// Milliseconds of CPU, user and system together.
+    pub cpu_ms: u64,
+    /// Largest resident memory of one process, KiB.
+    pub maxrss_kb: u64,
+    /// Largest resident memory of all processes together, KiB, sampled.
+    pub tree_rss_kb: u64,
+    /// Bytes written to standard output.
+    pub out_bytes: u64,
+    /// Bytes written to standard error.
+    pub err_bytes: u64,
+}
+
+/// How a run ended (OpenTelemetry `cicd.pipeline.result`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResultWord {
+    /// The job did its work.
+    Success,
+    /// The job failed.
+    Failure,
+    /// Scalegrease could not run the job, or lost it.
+    Error,
+    /// The job took too long.
+    Timeout,
+    /// There was nothing to do, or not now.
+    Skip,
+    /// Somebody ended greaserun.
+    Cancellation,
+}
+
+/// Why a run did not succeed (OpenTelemetry `error.type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorWord {
+    /// The job exited with a code other than 0.
+    Exit,
+    /// A signal ended the job.
+    Signal,
+    /// It was ended after its timeout.
+    Timeout,
+    /// The job could not be started.
+    Spawn,
+    /// The command line was wrong.
+    Usage,
+    /// The config was wrong.
+    Config,
+    /// The artifact was not found.
+    ArtifactNotFound,
+    /// The artifact is broken, hostile, or lacks what the runner needs.
+    ArtifactBad,
+    /// The host did not let us: disk, permission, processes.
+    Host,
+    /// greaserun itself was killed.
+    SupervisorKilled,
+    /// The host was restarted during the run.
+    HostReboot,
+    /// Another run does the same already (Luigi's exit code 10).
+    AlreadyRunning,
+    /// Input is not there yet (Luigi's exit code 20).
+    MissingInput,
+}

@@ -1,0 +1,96 @@
+//! Where local state lives (`docs/formats.md`).
+
+use std::path::{Path, PathBuf};
+
+use super::env::Env;
+use super::fs;
+use super::host::Account;
+
+/// Directory of the spools of all users, made by the package or by root's first run.
+const SPOOLS: &str = "/var/spool/scalegrease";
+
+/// Finds the directory for what a run must not lose: the registry, the log, the record.
+///
+/// `state_dir` is `common.state_dir` of the config. Without it the first of these that exists
+/// or can be made and is not on a network file system: `/var/spool/scalegrease/UID`,
+/// `$XDG_STATE_HOME/scalegrease`, `/var/tmp/scalegrease-UID`. The error names all of them.
+pub fn spool_dir(
+    state_dir: Option<&Path>,
+    env: &Env,
+    account: &Account,
+) -> std::io::Result<PathBuf> {
+    if let Some(root) = state_dir {
+        let spool = root.join("spool").join(account.uid.to_string());
+        refuse_network(&spool)?;
+        fs::private_dir(&spool)?;
+        return Ok(spool);
+    }
+    let mut refused = Vec::new();
+    for spool in candidates(env, account) {
+        match refuse_network(&spool).and_then(|()| prepare(&spool, account)) {
+            Ok(()) => return Ok(spool),
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    Err(std::io::Error::other(refused.join("; ")))
+}
+
+fn candidates(env: &Env, account: &Account) -> [PathBuf; 3] {
+    let xdg = env.raw("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let xdg = xdg.unwrap_or_else(|| account.home.join(".local/state"));
+    [
+        Path::new(SPOOLS).join(account.uid.to_string()),
+        xdg.join("scalegrease"),
+        PathBuf::from(format!("/var/tmp/scalegrease-{}", account.uid)),
+    ]
+}
+
+/// Makes a spool; the directory of all users' spools is root's to make, open like `/tmp`.
+fn prepare(spool: &Path, account: &Account) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let shared = Path::new(SPOOLS);
+    if spool.starts_with(shared) && !shared.exists() {
+        if account.uid != 0 {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                format!("`{SPOOLS}` does not exist, and only root may make it"),
+            ));
+        }
+        fs_err::create_dir_all(shared)?;
+        fs_err::set_permissions(shared, std::fs::Permissions::from_mode(0o1777))?;
+    }
+    fs::private_dir(spool)
+}
+
+fn refuse_network(path: &Path) -> std::io::Result<()> {
+    match fs::network_file_system(path) {
+        None => Ok(()),
+        Some(kind) => Err(std::io::Error::new(
+            std::io::ErrorKind::Unsupported,
+            format!("`{}` is on a network file system ({kind})", path.display()),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configured_directory_holds_a_private_spool_for_each_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = super::super::host::account();
+        let spool = spool_dir(Some(dir.path()), &Env::default(), &account).unwrap();
+        assert_eq!(spool, dir.path().join("spool").join(account.uid.to_string()));
+    }
+
+    #[test]
+    fn without_a_shared_spool_or_a_home_there_is_still_a_place() {
+        let account = Account { uid: 4_000_000, name: "x".into(), home: "/nonexistent".into() };
+        let places = candidates(&Env::default(), &account);
+        assert_eq!(places[2], Path::new("/var/tmp/scalegrease-4000000"));
+        let env: Env = [("XDG_STATE_HOME", "/state")].into_iter().collect();
+        assert_eq!(candidates(&env, &account)[1], Path::new("/state/scalegrease"));
+    }
+}

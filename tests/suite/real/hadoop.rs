@@ -1,0 +1,46 @@
+//! A real `MapReduce` job, in Hadoop's local process.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use grease_testkit::component::{Component, require};
+
+use super::{Site, directory_of, run};
+
+/// A site with `hadoop` and `java`, and the jar of the job.
+fn hadoop() -> Option<(Site, PathBuf)> {
+    let hadoop = directory_of(Component::Hadoop)?;
+    let java = directory_of(Component::Java)?;
+    let jar = require(Component::WordCount)?.path;
+    Some((Site::new(&[&hadoop, &java]), jar))
+}
+
+/// Counts the words of `in` into `out`.
+fn word_count(site: &Site, jar: &PathBuf) -> Command {
+    let mut job = site.greaserun("hadoop");
+    job.arg(jar).args(["demo.WordCount", "in", "out"]);
+    job
+}
+
+#[test]
+fn word_count_counts_the_words_of_all_files() {
+    let Some((site, jar)) = hadoop() else { return };
+    let input = site.directory().join("in");
+    fs_err::create_dir(&input).unwrap();
+    fs_err::write(input.join("first"), "to be or not to be\n").unwrap();
+    fs_err::write(input.join("second"), "that is not the question\n\nbe\n").unwrap();
+    run(&mut word_count(&site, &jar), 0);
+    let output = site.directory().join("out");
+    assert!(output.join("_SUCCESS").exists());
+    assert_eq!(
+        fs_err::read_to_string(output.join("part-r-00000")).unwrap(),
+        "be\t3\nis\t1\nnot\t2\nor\t1\nquestion\t1\nthat\t1\nthe\t1\nto\t2\n"
+    );
+}
+
+#[test]
+fn word_count_without_input_fails_with_hadoops_code() {
+    let Some((site, jar)) = hadoop() else { return };
+    run(&mut word_count(&site, &jar), 1);
+    assert!(!site.directory().join("out").exists());
+}
