@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 mod real;
+mod supervision;

@@ -135,7 +135,7 @@ fn an_ill_entry_that_is_needed_is_refused_and_nothing_is_written_elsewhere() {
     file and folder (planning): entry `python/a` of jar `/etl.jar` is a file, and also a folder in the name of entry `python/a/b.py`
     10 GB bomb (planning): entry `python/zeros` of jar `/etl.jar` would grow from 10608643 to 10737418240 bytes, more than 200 times as many
     10 GB declared as stored (planning): 10737418254 bytes of jar `/etl.jar` would be unpacked, more than the 8589934592 allowed
-    bomb of entries that share their data (planning): 4294967310 bytes would be unpacked from jar `/etl.jar`, which has 40507: more than 200 times as many
+    bomb of entries that share their data (planning): 4294967310 bytes would be unpacked from jar `/etl.jar`, which has 40515: more than 200 times as many
     more data than declared (writing): the content of entry `python/zeros` of jar `/etl.jar` is broken <- File is larger than its declared uncompressed size
     less data than declared (writing): entry `python/short.py` of jar `/etl.jar` ends after 15 bytes, where 16 were expected
     wrong checksum (writing): the content of entry `python/wrong.py` of jar `/etl.jar` is broken <- Invalid checksum

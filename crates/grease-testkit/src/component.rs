@@ -53,7 +53,7 @@ pub enum Component {
     JavaCompiler,
     /// Hadoop's client with a `hadoop` launcher; the path is the directory of the launcher.
     Hadoop,
-    /// A jar with the `WordCount` of `tests/fixtures/projects/wordcount`.
+    /// A jar with the classes of `tests/fixtures/projects/wordcount`.
     WordCount,
     /// Maven with the plugins that package, deploy and copy, in Debian's offline repository.
     Maven,

@@ -4,3 +4,4 @@ pub mod component;
 pub mod jar;
 pub mod length;
 pub mod pack;
+pub mod sandbox;

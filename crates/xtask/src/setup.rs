@@ -174,7 +174,7 @@ fn word_count(directory: &Path) -> Result<()> {
             .arg(hadoop_library()?.join("*"))
             .arg("-d")
             .arg(&classes)
-            .arg(project_directory("wordcount").join("WordCount.java")),
+            .args(files_below(&project_directory("wordcount"))?),
     )?;
     run_quietly(
         command(compiler.with_file_name("jar"))

@@ -1,6 +1,6 @@
 //! A real `MapReduce` job, in Hadoop's local process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use grease_testkit::component::{Component, require};
@@ -43,4 +43,19 @@ fn word_count_without_input_fails_with_hadoops_code() {
     let Some((site, jar)) = hadoop() else { return };
     run(&mut word_count(&site, &jar), 1);
     assert!(!site.directory().join("out").exists());
+}
+
+#[test]
+fn what_a_client_leaves_unpacked_when_it_dies_is_cleared_away() {
+    let Some((site, jar)) = hadoop() else { return };
+    let mut job = site.greaserun("hadoop");
+    job.arg(jar).arg("demo.Halt");
+    let output = run(&mut job, 9);
+    let temporary = Path::new(output.trim_end());
+    assert!(
+        temporary.starts_with(site.directory()),
+        "the client unpacked the jar in `{}`",
+        temporary.display()
+    );
+    assert!(!temporary.exists());
 }

@@ -399,7 +399,7 @@ mod tests {
         );
         assert_eq!(
             jobs.settings("shell", "none").timeout,
-            Some(Duration::from_secs(3600))
+            Some(Duration::from_hours(1))
         );
     }
 
