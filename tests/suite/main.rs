@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
+mod greaserun;
+mod help;
 mod real;
 mod supervision;
+mod tidy;

@@ -295,6 +295,8 @@ pub fn redact(text: &str, sandbox: &Sandbox) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut text = text.replace(&dir, "[SANDBOX]").replace(&programs, "[BIN]");
     text = text.replace(&format!(" on {host}\n"), " on [HOST]\n");
+    let uid = rustix::process::geteuid().as_raw();
+    text = text.replace(&format!("/spool/{uid}/"), "/spool/[UID]/");
     let words = text.split_inclusive([' ', '\n', '/', ';', ',', '=']);
     words.map(redact_word).collect()
 }

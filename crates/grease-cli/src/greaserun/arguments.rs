@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 
     /// How the job is run; more runners can be defined in the config
     #[arg(short, long, value_name = "RUNNER")]
-    pub(super) runner: String,
+    runner: Option<String>,
 
     /// Do not spread scheduled starts over time
     ///
@@ -123,6 +123,26 @@ pub(super) enum Output {
 }
 
 impl Arguments {
+    /// Refuses a flag that nobody knows: clap takes it for ARTIFACT, since the job's words, of
+    /// which it thinks ARTIFACT is the first, may begin with hyphens.
+    pub(super) fn checked(self, command: &mut clap::Command) -> Result<Self, clap::Error> {
+        let artifact = self.words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+        if artifact.starts_with('-') && artifact != "-" {
+            let text = format!("unexpected argument '{artifact}' found before ARTIFACT");
+            return Err(command.error(clap::error::ErrorKind::UnknownArgument, text));
+        }
+        if self.runner.is_none() {
+            let text = "the following required argument was not provided: --runner <RUNNER>";
+            return Err(command.error(clap::error::ErrorKind::MissingRequiredArgument, text));
+        }
+        Ok(self)
+    }
+
+    /// The runner's name.
+    pub(super) fn runner(&self) -> &str {
+        self.runner.as_deref().expect("checked to be there")
+    }
+
     /// ARTIFACT, and the job's words behind it without a `--` in front.
     pub(super) fn artifact_and_words(&self) -> (&OsString, &[OsString]) {
         let (artifact, words) = self.words.split_first().expect("clap wants at least one");

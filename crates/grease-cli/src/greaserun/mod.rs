@@ -40,14 +40,28 @@ use report::{LINES, Report};
 /// Directory of scratch directories below the spool, unless the config names another.
 const SCRATCH: &str = "scratch";
 
+/// Shown by `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  greaserun -r shell target/etl.jar -- load.sh 2026-11-24
+          Unpack the script load.sh of the jar and run it
+  greaserun -r shell target/etl.jar -- java -cp {jar_path} com.acme.Load
+          Run a command on the jar
+  greaserun -r luigi target/etl.jar -- --module jobs Top --day 2026-11-24
+          Run the Luigi task Top out of the folder python/ of the jar
+  greaserun --as-cron -r shell target/etl.jar -- load.sh
+          The same as cron would run it, to find out why it fails there
+";
+
 /// The command line.
 pub(crate) fn command() -> clap::Command {
     let config = Config::default();
-    let mut text = String::from("Runners:\n");
+    let mut runners = String::from("Runners:\n");
     for runner in runner::all(&plan::sections(&config)) {
-        writeln!(text, "  {:8} {}", runner.name(), runner.summary()).expect("in memory");
+        writeln!(runners, "  {:8} {}", runner.name(), runner.summary()).expect("in memory");
     }
-    Arguments::command().after_help(format!("{text}\n{}", exit_code::help()))
+    let long = format!("{runners}\n{EXAMPLES}\n{}", exit_code::help());
+    Arguments::command().after_help(runners).after_long_help(long)
 }
 
 /// Runs the program.
@@ -56,9 +70,11 @@ pub fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word == stub::ARGUMENT) {
         return ExitCode::from(stub::run(&words[2..]));
     }
-    let parsed = command()
-        .try_get_matches_from(&words)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let mut command = command();
+    let parsed = command
+        .try_get_matches_from_mut(&words)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .and_then(|arguments| arguments.checked(&mut command));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

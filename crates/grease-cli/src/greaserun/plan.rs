@@ -44,7 +44,7 @@ impl Plan {
         scratch: &Path,
     ) -> Result<Self, Failure> {
         let (artifact, words) = arguments.artifact_and_words();
-        let runner = runner::find(&arguments.runner, &sections(config))?;
+        let runner = runner::find(arguments.runner(), &sections(config))?;
         let found = deployment::find(&text_of(artifact)?, &caller.directory)?;
         let (name, artifact) = match found {
             Some(found) => {

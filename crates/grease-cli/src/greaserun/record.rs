@@ -104,7 +104,7 @@ pub(super) fn start_event(
         boot: caller.boot.clone(),
         time: format!("{:.6}", clock::now()),
         trigger: caller.trigger.as_str().to_owned(),
-        runner: plan.map_or_else(|| arguments.runner.to_lowercase(), |plan| plan.runner.clone()),
+        runner: plan.map_or_else(|| arguments.runner().to_lowercase(), |plan| plan.runner.clone()),
         artifact,
         args: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         parent: caller.parent.clone(),

@@ -476,7 +476,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wrong_value_is_refused_and_named_and_the_rest_does_not_matter(
+    fn what_is_told_about_a_wrong_value_names_its_section(
         place: prop::sample::Index,
         value in any_json(),
     ) {

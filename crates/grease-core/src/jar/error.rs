@@ -34,7 +34,10 @@ pub enum Error {
         source: ZipError,
     },
     /// It begins as a jar does, and its directory is cut off or broken.
-    #[error("jar `{}` is cut off or damaged: the directory at its end cannot be read", path.display())]
+    #[error(
+        "jar `{}` is cut off or damaged: the directory at its end cannot be read",
+        path.display()
+    )]
     Damaged {
         /// The jar.
         path: PathBuf,
@@ -52,7 +55,10 @@ pub enum Error {
         max: usize,
     },
     /// A directory inflated by comments or extra fields.
-    #[error("the directory of jar `{}` has {bytes} bytes, more than the {max} allowed", path.display())]
+    #[error(
+        "the directory of jar `{}` has {bytes} bytes, more than the {max} allowed",
+        path.display()
+    )]
     LargeDirectory {
         /// The jar.
         path: PathBuf,
@@ -80,7 +86,10 @@ pub enum Error {
         entries: usize,
     },
     /// No file lies in that folder.
-    #[error("there is nothing under `{folder}/` among the {entries} entries of jar `{}`", path.display())]
+    #[error(
+        "there is nothing under `{folder}/` among the {entries} entries of jar `{}`",
+        path.display()
+    )]
     NothingUnder {
         /// The jar.
         path: PathBuf,
@@ -110,7 +119,10 @@ pub enum Error {
         source: io::Error,
     },
     /// More than a scratch directory is meant to take.
-    #[error("{bytes} bytes of jar `{}` would be unpacked, more than the {max} allowed", path.display())]
+    #[error(
+        "{bytes} bytes of jar `{}` would be unpacked, more than the {max} allowed",
+        path.display()
+    )]
     TooLarge {
         /// The jar.
         path: PathBuf,
@@ -120,7 +132,11 @@ pub enum Error {
         max: u64,
     },
     /// A bomb spread over several entries.
-    #[error("{unpacked} bytes would be unpacked from jar `{}`, which has {packed}: more than {max} times as many", path.display())]
+    #[error(
+        "{unpacked} bytes would be unpacked from jar `{}`, which has {packed}: \
+         more than {max} times as many",
+        path.display()
+    )]
     Ratio {
         /// The jar.
         path: PathBuf,
@@ -132,7 +148,11 @@ pub enum Error {
         max: u64,
     },
     /// The file system is too full.
-    #[error("unpacking needs {need} bytes, and `{}` on `{}` has {free} free", into.display(), mount.display())]
+    #[error(
+        "unpacking needs {need} bytes, and `{}` on `{}` has {free} free",
+        into.display(),
+        mount.display()
+    )]
     NoSpace {
         /// Where it was to be unpacked to.
         into: PathBuf,

@@ -23,7 +23,8 @@ pub enum Fault {
     NotUtf8,
     /// A name that file systems do not take.
     #[error(
-        "has a name longer than {NAME_BYTES_MAX} bytes, or a part of it longer than {COMPONENT_BYTES_MAX}"
+        "has a name longer than {NAME_BYTES_MAX} bytes, or a part of it longer than \
+         {COMPONENT_BYTES_MAX}"
     )]
     LongName,
     /// A link, which could lead anywhere.
