@@ -2,15 +2,16 @@
 
 use grease_testkit::component::{Component, workspace};
 
-use super::{Site, directory_of, run};
+use super::{Site, directory_of, output_with_code};
 
 #[test]
 fn the_example_greets_from_its_script() {
     let site = Site::new(&[]);
     let jar = workspace().join("docs/example/hello.jar");
-    let mut job = site.greaserun("shell");
-    job.arg(jar).args(["hello.sh", "reader"]);
-    assert_eq!(run(&mut job, 0), "hello, reader\n");
+    let finished = site
+        .greaserun("shell", &jar, &["hello.sh", "reader"])
+        .finish();
+    assert_eq!(output_with_code(&finished, 0), "hello, reader\n");
 }
 
 #[test]
@@ -18,9 +19,13 @@ fn the_example_greets_from_python() {
     let Some(python) = directory_of(Component::Python) else {
         return;
     };
-    let site = Site::new(&[&python]);
+    let site = Site::new(&[python]);
     let jar = workspace().join("docs/example/hello.jar");
-    let mut job = site.greaserun("python");
-    job.arg(jar).args(["python3", "hello.py", "reader"]);
-    assert_eq!(run(&mut job, 0), "hello, reader, from hello.jar\n");
+    let finished = site
+        .greaserun("python", &jar, &["python3", "hello.py", "reader"])
+        .finish();
+    assert_eq!(
+        output_with_code(&finished, 0),
+        "hello, reader, from hello.jar\n"
+    );
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use grease_testkit::component::{Component, require};
 
-use super::{Site, directory_of, run};
+use super::{Site, directory_of, output_with_code};
 
 const SIZE_MIN_BYTES: u64 = 50_000_000;
 const ENTRIES_MIN: u64 = 10_000;
@@ -20,35 +20,41 @@ fn fat_jar() -> Option<PathBuf> {
 fn a_script_of_a_fat_jar_runs() {
     let Some(jar) = fat_jar() else { return };
     let site = Site::new(&[]);
-    let mut job = site.greaserun("shell");
-    job.arg(jar).args(["hello.sh", "a", "b c"]);
-    assert_eq!(run(&mut job, 0), "hello a b c from the shell\n");
+    let finished = site
+        .greaserun("shell", &jar, &["hello.sh", "a", "b c"])
+        .finish();
+    assert_eq!(
+        output_with_code(&finished, 0),
+        "hello a b c from the shell\n"
+    );
 }
 
 #[test]
 fn java_runs_a_class_of_a_fat_jar_with_its_dependencies() {
-    let (Some(jar), Some(java)) = (fat_jar(), directory_of(Component::Java)) else {
+    let Some(jar) = fat_jar() else { return };
+    let Some(java) = directory_of(Component::Java) else {
         return;
     };
-    let site = Site::new(&[&java]);
-    let mut job = site.greaserun("shell");
-    job.arg(jar)
-        .args(["java", "-cp", "{jar_path}", "demo.Hello", "reader"]);
+    let site = Site::new(&[java]);
+    let words = ["java", "-cp", "{jar_path}", "demo.Hello", "reader"];
+    let finished = site.greaserun("shell", &jar, &words).finish();
     assert_eq!(
-        run(&mut job, 0),
+        output_with_code(&finished, 0),
         "hello reader from Hadoop 3.3.4 and Scala 2.12.18\n"
     );
 }
 
 #[test]
-fn a_python_module_of_a_fat_jar_runs_and_sees_the_whole_jar() {
-    let (Some(jar), Some(python)) = (fat_jar(), directory_of(Component::Python)) else {
+fn a_python_script_of_a_fat_jar_runs_and_sees_the_whole_jar() {
+    let Some(jar) = fat_jar() else { return };
+    let Some(python) = directory_of(Component::Python) else {
         return;
     };
-    let site = Site::new(&[&python]);
-    let mut job = site.greaserun("python");
-    job.arg(jar).args(["python3", "hello.py", "reader"]);
-    let output = run(&mut job, 0);
+    let site = Site::new(&[python]);
+    let finished = site
+        .greaserun("python", &jar, &["python3", "hello.py", "reader"])
+        .finish();
+    let output = output_with_code(&finished, 0);
     let entries: u64 = output
         .strip_prefix("hello reader from a jar of ")
         .and_then(|rest| rest.strip_suffix(" entries\n"))

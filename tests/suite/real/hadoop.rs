@@ -1,36 +1,30 @@
 //! A real `MapReduce` job, in Hadoop's local process.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use grease_testkit::component::{Component, require};
 
-use super::{Site, directory_of, run};
+use super::{Site, directory_of, output_with_code};
+
+const WORD_COUNT: [&str; 3] = ["demo.WordCount", "in", "out"];
 
 /// A site with `hadoop` and `java`, and the jar of the job.
 fn hadoop() -> Option<(Site, PathBuf)> {
     let hadoop = directory_of(Component::Hadoop)?;
     let java = directory_of(Component::Java)?;
     let jar = require(Component::WordCount)?.path;
-    Some((Site::new(&[&hadoop, &java]), jar))
-}
-
-/// Counts the words of `in` into `out`.
-fn word_count(site: &Site, jar: &PathBuf) -> Command {
-    let mut job = site.greaserun("hadoop");
-    job.arg(jar).args(["demo.WordCount", "in", "out"]);
-    job
+    Some((Site::new(&[hadoop, java]), jar))
 }
 
 #[test]
 fn word_count_counts_the_words_of_all_files() {
     let Some((site, jar)) = hadoop() else { return };
-    let input = site.directory().join("in");
+    let input = site.sandbox.work("in");
     fs_err::create_dir(&input).unwrap();
     fs_err::write(input.join("first"), "to be or not to be\n").unwrap();
     fs_err::write(input.join("second"), "that is not the question\n\nbe\n").unwrap();
-    run(&mut word_count(&site, &jar), 0);
-    let output = site.directory().join("out");
+    output_with_code(&site.greaserun("hadoop", &jar, &WORD_COUNT).finish(), 0);
+    let output = site.sandbox.work("out");
     assert!(output.join("_SUCCESS").exists());
     assert_eq!(
         fs_err::read_to_string(output.join("part-r-00000")).unwrap(),
@@ -41,19 +35,18 @@ fn word_count_counts_the_words_of_all_files() {
 #[test]
 fn word_count_without_input_fails_with_hadoops_code() {
     let Some((site, jar)) = hadoop() else { return };
-    run(&mut word_count(&site, &jar), 1);
-    assert!(!site.directory().join("out").exists());
+    output_with_code(&site.greaserun("hadoop", &jar, &WORD_COUNT).finish(), 1);
+    assert!(!site.sandbox.work("out").exists());
 }
 
 #[test]
 fn what_a_client_leaves_unpacked_when_it_dies_is_cleared_away() {
     let Some((site, jar)) = hadoop() else { return };
-    let mut job = site.greaserun("hadoop");
-    job.arg(jar).arg("demo.Halt");
-    let output = run(&mut job, 9);
+    let finished = site.greaserun("hadoop", &jar, &["demo.Halt"]).finish();
+    let output = output_with_code(&finished, 9);
     let temporary = Path::new(output.trim_end());
     assert!(
-        temporary.starts_with(site.directory()),
+        temporary.starts_with(site.sandbox.path("state")),
         "the client unpacked the jar in `{}`",
         temporary.display()
     );

@@ -7,87 +7,43 @@ mod fat_jar;
 mod hadoop;
 mod luigi;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use grease_testkit::component::{Component, require};
-use tempfile::TempDir;
+use grease_testkit::sandbox::{Finished, Run, Sandbox};
 
-/// A directory with a config file, where nothing of the machine's own Scalegrease is used.
+/// A sandbox whose jobs find the programs of some components.
 struct Site {
-    directory: TempDir,
+    sandbox: Sandbox,
     path: OsString,
 }
 
 impl Site {
     /// A site where programs are looked for in `directories`, then in those of the system.
-    fn new(directories: &[&Path]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let config = serde_json::json!({
-            "common": { "state_dir": directory.path().join("state") },
-            "guard": { "enabled": false },
-        });
-        fs_err::write(
-            directory.path().join("scalegrease.json"),
-            config.to_string(),
-        )
-        .unwrap();
-        let system = [Path::new("/usr/bin"), Path::new("/bin")];
-        let path = std::env::join_paths(directories.iter().copied().chain(system)).unwrap();
-        Self { directory, path }
+    fn new(directories: &[PathBuf]) -> Self {
+        let system = ["/usr/bin", "/bin"].map(PathBuf::from);
+        Self {
+            sandbox: Sandbox::new(env!("CARGO_BIN_EXE_greaserun")),
+            path: std::env::join_paths(directories.iter().chain(&system)).unwrap(),
+        }
     }
 
-    fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// A program of this site, in its directory, without the environment of the tests.
-    fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the test stands outside of the program"
-        )]
-        let mut command = Command::new(program);
-        command
-            .current_dir(self.directory())
-            .env_clear()
+    /// `greaserun -r RUNNER JAR WORDS`.
+    fn greaserun(&self, runner: &str, jar: &Path, words: &[&str]) -> Run {
+        self.sandbox
+            .greaserun(["-r", runner])
+            .arguments([jar])
+            .arguments(words)
             .env("PATH", &self.path)
-            .env("HOME", self.directory())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    /// `greaserun` with this site's config and a runner; the jar and the job's words come next.
-    fn greaserun(&self, runner: &str) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_greaserun"));
-        command
-            .arg("-c")
-            .arg(self.directory().join("scalegrease.json"))
-            .args(["-r", runner]);
-        command
     }
 }
 
-/// Runs a program, asserts its exit code, and gives its standard output.
+/// Asserts an exit code and gives the standard output.
 #[track_caller]
-fn run(command: &mut Command, code: i32) -> String {
-    let output = command.output().unwrap();
-    assert_code(&output, code);
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[track_caller]
-fn assert_code(output: &Output, code: i32) {
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "standard output:\n{}\nstandard error:\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+fn output_with_code(finished: &Finished, code: i32) -> String {
+    assert_eq!(finished.code, Some(code), "{}", finished.all());
+    finished.out()
 }
 
 /// The directory of a component's program, for a search path.

@@ -68,16 +68,20 @@ fn definition(section: &str) -> String {
     first.into_iter().chain(characters).collect()
 }
 
-/// Lets an object with named keys have these, comments, and no others.
+/// Lets every object have comments, and one with named keys no others.
 fn close(schema: &mut Schema) {
-    let object = schema.get("type").and_then(Value::as_str) == Some("object");
-    if object && schema.get("additionalProperties").is_none() {
-        let properties = schema
-            .get("properties")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
+    let is_object = match schema.get("type") {
+        Some(Value::Array(types)) => types.iter().any(|name| name == "object"),
+        one => one.is_some_and(|name| name == "object"),
+    };
+    if !is_object {
+        return;
+    }
+    schema.insert("patternProperties".to_owned(), json!({ "^_": true }));
+    if schema.get("additionalProperties").is_none() {
+        let properties = schema.get("properties").cloned();
+        let properties = properties.unwrap_or_else(|| json!({}));
         schema.insert("properties".to_owned(), properties);
-        schema.insert("patternProperties".to_owned(), json!({ "^_": true }));
         schema.insert("additionalProperties".to_owned(), json!(false));
     }
 }
