@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ const SEALED: &str = "sealed";
 const UNFINISHED: &str = ".new";
 
 /// How long a directory may stay unfinished before its maker counts as dead.
-const UNFINISHED_MAX: std::time::Duration = std::time::Duration::from_secs(600);
+const UNFINISHED_MAX: Duration = Duration::from_mins(10);
 
 /// Largest `meta.json` that is read.
 const META_BYTES_MAX: u64 = 1024 * 1024;
@@ -244,7 +245,7 @@ mod tests {
         sys::fs::private_dir(&unfinished).unwrap();
         assert!(registry.dead_runs().is_empty());
         assert!(unfinished.exists());
-        let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
         fs_err::File::open(&unfinished).unwrap().set_modified(hour_ago).unwrap();
         assert!(registry.dead_runs().is_empty());
         assert!(!unfinished.exists());

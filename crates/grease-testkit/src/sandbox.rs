@@ -1,12 +1,14 @@
 //! A place for one test: a home, a state directory, a config, and programs run in them.
 //!
-//! Programs start with a cleared environment, so that a test means the same on a terminal, in
-//! CI and under cron. What a test says about `CI`, `TERM` and the like is all there is.
+//! Programs start with a cleared environment and with no signal ignored, so that a test means
+//! the same on a terminal, in CI, under cron and in the background of a script. What a test
+//! says about `CI`, `TERM` and the like is all there is.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -62,7 +64,7 @@ impl Sandbox {
         for name in ["home", "work"] {
             fs_err::create_dir(sandbox.path(name)).expect("a fresh directory");
         }
-        sandbox.config(r#"{"jobs": {"defaults": {"nice": 0}}}"#);
+        sandbox.config(r#"{"guard": {"enabled": false}, "jobs": {"defaults": {"nice": 0}}}"#);
         sandbox
     }
 
@@ -117,14 +119,29 @@ impl Sandbox {
         let name = name.as_ref();
         let ours = self.programs.join(name);
         #[expect(clippy::disallowed_methods, reason = "tests stand outside of the programs")]
-        let mut command = Command::new(if ours.exists() { ours.as_os_str() } else { name });
+        let mut command = Command::new("env"); // It becomes the program: the id stays the same.
         command
+            .arg("--default-signal")
+            .arg(if ours.exists() { ours.as_os_str() } else { name })
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.path("home"))
             .env("LANG", "C.UTF-8")
             .current_dir(self.path("work"));
         Run { command, stdin: Vec::new() }
+    }
+
+    /// The processes that run with this sandbox's home in the environment they started with,
+    /// whoever their parent is by now; those that wait to be reaped are not among them.
+    pub fn processes(&self) -> Vec<i32> {
+        let home = [b"HOME=", self.path("home").as_os_str().as_bytes()].concat();
+        let lives_here = |pid: &i32| {
+            let environment = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == home)
+        };
+        let entries = fs_err::read_dir("/proc").expect("/proc is mounted").flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(lives_here).filter(|pid| is_running(*pid)).collect()
     }
 
     /// The directory of our programs, to put on a `PATH`.
@@ -176,16 +193,22 @@ impl Run {
 
     /// Starts the program.
     pub fn start(mut self) -> Running {
+        let bytes = std::mem::take(&mut self.stdin);
+        let (running, mut stdin) = self.start_and_type();
+        std::thread::spawn(move || stdin.write_all(&bytes).ok());
+        running
+    }
+
+    /// Starts the program and leaves its standard input open, to be written to step by step.
+    pub fn start_and_type(mut self) -> (Running, ChildStdin) {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("start the program");
-        let mut stdin = child.stdin.take().expect("piped");
-        let bytes = self.stdin;
-        std::thread::spawn(move || stdin.write_all(&bytes).ok());
+        let stdin = child.stdin.take().expect("piped");
         let readers = [
             reader(child.stdout.take().expect("piped")),
             reader(child.stderr.take().expect("piped")),
         ];
-        Running { child, readers: Some(readers) }
+        (Running { child, readers: Some(readers) }, stdin)
     }
 
     /// Runs the program to its end, which must come before [`DEADLINE`].

@@ -8,6 +8,8 @@
 
 mod command;
 mod count;
+mod dist;
+mod docs;
 mod example;
 mod packages;
 mod setup;
@@ -60,6 +62,10 @@ enum Chore {
     },
     /// Make the jar of the example job in `docs/example` from its source
     Example,
+    /// Write the documents that are generated from the code
+    Docs,
+    /// Build what is released: programs, man pages, completions, config
+    Dist,
 }
 
 fn main() -> Result<ExitCode> {
@@ -73,5 +79,7 @@ fn main() -> Result<ExitCode> {
         Chore::Test { arguments } => test::test(&arguments, None),
         Chore::Soak { length, arguments } => test::test(&arguments, Some(length)),
         Chore::Example => example::make(),
+        Chore::Docs => docs::write(),
+        Chore::Dist => dist::make(),
     }
 }

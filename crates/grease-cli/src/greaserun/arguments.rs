@@ -20,6 +20,7 @@ use crate::shared::Shared;
     version,
     override_usage = "greaserun --runner <RUNNER> [OPTIONS] <ARTIFACT> [--] <COMMAND>..."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag")]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) shared: Shared,

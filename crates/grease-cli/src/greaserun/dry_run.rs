@@ -54,7 +54,9 @@ fn text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
         line("unpack", &format!("{files} {noun}, {bytes} bytes, into the scratch directory"));
     }
     line("timeout", &plan.settings.timeout.map_or("none".to_owned(), |time| format!("{time:?}")));
-    plan.command.notices.iter().for_each(|notice| line("notice", notice));
+    for notice in &plan.command.notices {
+        line("notice", notice);
+    }
     out.push_str("\ncd ");
     out.push_str(&quoted(directory(plan, caller).as_os_str()));
     out.push('\n');

@@ -21,7 +21,7 @@ use grease_core::execution::scratch::Scratch;
 use grease_core::execution::supervise::{Job, Signals};
 use grease_core::execution::{Error, Event, Outcome, runner, stub, supervise};
 use grease_core::model::jobs::Stdin;
-use grease_core::model::{ErrorKind, RunId};
+use grease_core::model::{AbsolutePath, ErrorKind, RunId};
 use grease_core::registry::Registry;
 use grease_core::sys::env::Env;
 use grease_core::sys::{clock, state};
@@ -99,7 +99,9 @@ fn run(
     let caller = Caller::read(arguments, env)?;
     let Loaded { config, warnings } = arguments.shared.load_config(&caller.env)?;
     let report = Report::new(arguments, &caller, terminal, words);
-    warnings.iter().for_each(|warning| report.warn(&warning.to_string()));
+    for warning in &warnings {
+        report.warn(&warning.to_string());
+    }
 
     let run = RunId::new();
     let spool = spool(&config, &caller, &report);
@@ -160,7 +162,9 @@ fn execute(
 ) -> Result<Outcome, Failure> {
     let root = scratch.parent().unwrap_or(Path::new("/")).to_owned();
     let scratch = Scratch::create(scratch).map_err(|source| Error::Scratch { root, source })?;
-    plan.command.notices.iter().for_each(|notice| report.warn(notice));
+    for notice in &plan.command.notices {
+        report.warn(notice);
+    }
     let jar = plan.artifact.as_ref().and_then(|artifact| artifact.jar.as_ref());
     if let (Some(jar), Some(unpack)) = (jar, &plan.command.unpack) {
         jar.unpack(unpack, scratch.path())?;
@@ -200,7 +204,7 @@ fn execute(
 
 /// Where the registry, records and logs are; without one the run leaves none.
 fn spool(config: &Config, caller: &Caller, report: &Report<'_>) -> Option<PathBuf> {
-    let state_dir = config.common.state_dir.as_ref().map(|dir| dir.as_path());
+    let state_dir = config.common.state_dir.as_ref().map(AbsolutePath::as_path);
     match state::spool_dir(state_dir, &caller.env, &caller.account) {
         Ok(spool) => Some(spool),
         Err(error) => {

@@ -71,10 +71,8 @@ impl Plan {
             scratch,
         };
         let environment = environment(&caller.env, &command, &variables);
-        let directory = match command.in_scratch {
-            true => Some(scratch.to_owned()),
-            false => caller.job_directory.clone(),
-        };
+        let in_scratch = command.in_scratch.then(|| scratch.to_owned());
+        let directory = in_scratch.or_else(|| caller.job_directory.clone());
         let runner = runner.name().to_owned();
         Ok(Self { job, runner, artifact, command, settings, environment, directory })
     }

@@ -145,7 +145,9 @@ impl<'a> Report<'a> {
             let count = lines.len();
             let noun = if count == 1 { "The last line" } else { "The last lines" };
             writeln!(text, "\n{noun} of its output:").expect("in memory");
-            lines.iter().for_each(|line| writeln!(text, "    {line}").expect("in memory"));
+            for line in lines {
+                writeln!(text, "    {line}").expect("in memory");
+            }
         }
         text.push('\n');
         let mut row = |key: &str, value: &str| {

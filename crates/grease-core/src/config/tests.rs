@@ -370,34 +370,6 @@ fn the_examples_in_the_sample_work_once_they_are_no_comments() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// Fails unless the file at `path` is `expected`; with `SCALEGREASE_UPDATE` set, makes it so.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a switch of the developer, not of the program"
-)]
-fn assert_up_to_date(path: &str, expected: &str) {
-    let file = repository(path);
-    if std::env::var_os("SCALEGREASE_UPDATE").is_some() {
-        write_atomic(&file, expected.as_bytes()).unwrap();
-    }
-    let found = read_bounded(&file, 1 << 20).unwrap_or_default();
-    assert!(
-        found == expected,
-        "`{path}` is not what the types say; run the test with SCALEGREASE_UPDATE=1"
-    );
-}
-
-#[test]
-fn the_schema_file_is_up_to_date() {
-    let text = serde_json::to_string_pretty(&schema()).unwrap();
-    assert_up_to_date("conf/scalegrease.schema.json", &format!("{text}\n"));
-}
-
-#[test]
-fn the_reference_is_up_to_date() {
-    assert_up_to_date("docs/config.md", &reference());
-}
-
 #[test]
 fn every_key_has_a_description() {
     fn check(node: Node<'_>, path: &str) {

@@ -102,7 +102,7 @@ mod tests {
     fn a_line_longer_than_a_piece_comes_back_whole() {
         let line = [vec![b'x'; 3 * PIECE_BYTES_MAX], b"\n".to_vec()].concat();
         let log = framed(&[(Stream::Stdout, line.clone())]);
-        assert_eq!(log.iter().filter(|byte| **byte == b'\n').count(), 3);
+        assert_eq!(log.split(|byte| *byte == b'\n').count(), 3 + 1);
         assert_eq!(unframed(&log, Stream::Stdout), line);
     }
 

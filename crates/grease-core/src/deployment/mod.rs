@@ -33,7 +33,7 @@ pub fn find(argument: &str, directory: &Path) -> Result<Option<Artifact>, Error>
     }
     let path = directory.join(argument);
     match fs_err::metadata(&path) {
-        Ok(found) if found.is_file() => local(path).map(Some),
+        Ok(found) if found.is_file() => local(&path).map(Some),
         Ok(_) => Err(Error::NotAFile { path }),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::Unreadable { path, source: error })
@@ -45,9 +45,9 @@ pub fn find(argument: &str, directory: &Path) -> Result<Option<Artifact>, Error>
     }
 }
 
-fn local(path: PathBuf) -> Result<Artifact, Error> {
-    let path = std::path::absolute(&path)
-        .map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+fn local(path: &Path) -> Result<Artifact, Error> {
+    let path = std::path::absolute(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let mut jar = None;
     let mut name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

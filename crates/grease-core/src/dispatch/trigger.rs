@@ -17,6 +17,7 @@ pub enum Trigger {
 
 /// What is known about the start of this process.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one question with two answers")]
 pub struct Facts {
     /// `GREASE_RUN_ID` is set: a job started us.
     pub inside_a_run: bool,
@@ -66,13 +67,13 @@ impl Trigger {
 mod tests {
     use super::*;
 
-    fn ancestors(names: &[&str]) -> Option<Vec<String>> {
-        Some(names.iter().map(|name| (*name).to_owned()).collect())
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
     fn a_pipeline_or_a_script_without_a_terminal_is_not_cron() {
-        let facts = Facts { ancestors: ancestors(&["bash", "sshd", "systemd"]), ..Facts::default() };
+        let facts = Facts { ancestors: Some(names(&["bash", "sshd", "systemd"])), ..Facts::default() };
         assert_eq!(Trigger::of(&facts), Trigger::Manual);
     }
 
@@ -80,14 +81,14 @@ mod tests {
     fn a_cron_daemon_among_the_ancestors_is_a_schedule() {
         for daemon in ["cron", "crond", "CRON"] {
             let facts =
-                Facts { ancestors: ancestors(&["sh", daemon, "systemd"]), ..Facts::default() };
+                Facts { ancestors: Some(names(&["sh", daemon, "systemd"])), ..Facts::default() };
             assert_eq!(Trigger::of(&facts), Trigger::Scheduled, "{daemon}");
         }
     }
 
     #[test]
     fn continuous_integration_is_told_by_its_variable() {
-        let facts = Facts { ci: true, ancestors: ancestors(&["sh"]), ..Facts::default() };
+        let facts = Facts { ci: true, ancestors: Some(names(&["sh"])), ..Facts::default() };
         assert_eq!(Trigger::of(&facts), Trigger::Ci);
     }
 
@@ -109,7 +110,7 @@ mod tests {
             inside_a_run: true,
             declared: true,
             ci: true,
-            ancestors: ancestors(&["cron"]),
+            ancestors: Some(names(&["cron"])),
             ..Facts::default()
         };
         assert_eq!(Trigger::of(&facts), Trigger::Manual);

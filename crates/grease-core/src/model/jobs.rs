@@ -141,7 +141,7 @@ settings! {
     drain: Span,
     /// What it reads: nothing (`null`), or what greaserun was given (`inherit`).
     stdin: Stdin,
-    /// Added to its niceness, setpriority(2).
+    /// Its niceness, setpriority(2); greaserun's own if that is higher.
     #[schemars(range(min = -20, max = 19))]
     nice: i32,
     /// Its I/O scheduling class, `ioprio_set(2)`; as greaserun's if absent.
@@ -185,7 +185,7 @@ pub struct JobSettings {
     pub drain: Duration,
     /// What the job reads.
     pub stdin: Stdin,
-    /// Added to its niceness.
+    /// Its niceness; greaserun's own if that is higher.
     pub nice: i32,
     /// Its I/O scheduling class, if it differs from greaserun's.
     pub ionice: Option<IoNice>,

@@ -11,7 +11,7 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a run id: 128 bits of 5 each, rounded up.
 const LENGTH: usize = 26;
 
-/// The id of one run: a UUIDv7, shown as the 26 characters of a ULID.
+/// The id of one run: a `UUIDv7`, shown as the 26 characters of a ULID.
 ///
 /// Sorts by time as text, is one word for a double click, and is at the same time a UUID and
 /// an OpenTelemetry trace id.
