@@ -10,6 +10,7 @@ use grease_testkit::sandbox::Sandbox;
 fn run_blocks(document: &str) {
     let real = env!("CARGO_BIN_EXE_greaserun");
     let sandbox = Sandbox::new(real);
+    sandbox.config("{}");
     let config = sandbox.path("scalegrease.json");
     let wrapper = sandbox.path("greaserun");
     let script = format!("#!/bin/sh\nexec {real} -c {} \"$@\"\n", config.display());

@@ -1,6 +1,6 @@
 //! What greaserun exits with, and what it says when there is nothing to run.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 
 use grease_testkit::component::{Component, require};
 use grease_testkit::jar::JarBuilder;

@@ -249,11 +249,10 @@ fn a_request_to_end_that_comes_while_the_jar_is_unpacked_starts_no_job() {
     let sandbox = sandbox();
     let jar = sandbox.path("large.jar");
     write_large(&jar, 20_000, 20_000);
-    let touch = ["touch".as_ref(), sandbox.work("started").into_os_string()];
     let running = sandbox
         .greaserun(["-r", "python"])
         .arguments([&jar])
-        .arguments(touch)
+        .arguments(["touch".as_ref(), sandbox.work("started").as_os_str()])
         .start();
     wait_until("something has been unpacked", || {
         let scratch = sandbox.scratches().pop();

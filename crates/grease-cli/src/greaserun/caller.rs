@@ -49,7 +49,7 @@ impl Caller {
             Failure::new(ErrorKind::Io, format!("cannot tell the current directory: {error}"))
         })?;
         let account = host::account();
-        let parent = env.text("GREASE_RUN_ID").map(ToOwned::to_owned);
+        let parent = env.text("GREASE_RUN_ID").filter(|run| !run.is_empty()).map(ToOwned::to_owned);
         let trigger = Trigger::of(&Facts {
             inside_a_run: parent.is_some(),
             declared: arguments.cron || env.is_set("GREASE_ENTRY"),

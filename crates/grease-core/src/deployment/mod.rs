@@ -115,9 +115,11 @@ impl Explain for Error {
                 "a relative path starts in the current directory; `-` stands for no artifact"
                     .to_owned(),
             ),
-            Self::Coordinates { .. } => Some("give the path of the jar".to_owned()),
+            Self::Coordinates { .. } | Self::NotAFile { .. } => {
+                Some("give the path of the jar".to_owned())
+            }
             Self::Jar(error) => error.hint(),
-            Self::NotAFile { .. } | Self::Unreadable { .. } => None,
+            Self::Unreadable { .. } => None,
         }
     }
 }

@@ -163,6 +163,16 @@ pub enum Error {
         /// Bytes free for this user.
         free: u64,
     },
+    /// The file system became full meanwhile, or has more room than blocks or inodes.
+    #[error("cannot unpack to `{}`, since `{}` is full", path.display(), mount.display())]
+    Full {
+        /// The file or directory.
+        path: PathBuf,
+        /// The mount point of that place.
+        mount: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Creating or writing failed.
     #[error("cannot unpack to `{}`", path.display())]
     Write {
@@ -181,7 +191,10 @@ impl Explain for Error {
                 io::ErrorKind::PermissionDenied => ErrorKind::Permission,
                 _ => ErrorKind::Io,
             },
-            Self::Read { .. } | Self::NoSpace { .. } | Self::Write { .. } => ErrorKind::Io,
+            Self::Read { .. }
+            | Self::NoSpace { .. }
+            | Self::Full { .. }
+            | Self::Write { .. } => ErrorKind::Io,
             Self::NotAFile { .. }
             | Self::NotAJar { .. }
             | Self::Damaged { .. }
@@ -217,7 +230,7 @@ impl Explain for Error {
             Self::TooLarge { .. } | Self::Ratio { .. } => {
                 "fetch data from a data store instead of packing it into the jar"
             }
-            Self::NoSpace { .. } => {
+            Self::NoSpace { .. } | Self::Full { .. } => {
                 "make room there, or let `common.scratch_dir` name a larger file system"
             }
         };

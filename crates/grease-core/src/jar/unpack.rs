@@ -54,10 +54,7 @@ impl Jar {
         buffer: &mut [u8],
     ) -> Result<(), Error> {
         let entry = &planned.entry;
-        let cannot_write = |source| Error::Write {
-            path: path.to_owned(),
-            source,
-        };
+        let cannot_write = |source| not_written(path, source);
         let mut content = entry
             .as_ref()
             .with_reader(reader, zip::ZipReadOptions::new())
@@ -100,10 +97,27 @@ fn make_folders(into: &Path, previous: &str, target: &str) -> Result<(), Error> 
             std::fs::DirBuilder::new()
                 .mode(0o700)
                 .create(&path)
-                .map_err(|source| Error::Write { path, source })?;
+                .map_err(|source| not_written(&path, source))?;
         }
     }
     Ok(())
+}
+
+/// The error for a file or folder that cannot be written, with the mount if that is full.
+fn not_written(path: &Path, source: io::Error) -> Error {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            let mount = path.parent().and_then(sys::fs::mount_point);
+            let mount = mount.unwrap_or_else(|| path.clone());
+            Error::Full {
+                path,
+                mount,
+                source,
+            }
+        }
+        _ => Error::Write { path, source },
+    }
 }
 
 fn read_some(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

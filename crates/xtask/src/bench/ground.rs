@@ -1,0 +1,102 @@
+//! Where benchmarks run: release builds of the programs, and a directory for what they need.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use grease_testkit::component;
+use tempfile::TempDir;
+
+use crate::command::{command, run_quietly};
+
+/// The programs, built for release, and a directory for everything that is read and written.
+pub(super) struct Ground {
+    directory: TempDir,
+    greaserun: PathBuf,
+    unpack: PathBuf,
+    config: PathBuf,
+    rounds: Option<u32>,
+}
+
+impl Ground {
+    /// Builds the programs and makes the directory, in the system's place for temporary files.
+    pub(super) fn prepare(rounds: Option<u32>) -> Result<Self> {
+        eprintln!("building the release programs");
+        let programs = build()?;
+        let directory = tempfile::tempdir()?;
+        let config = directory.path().join("scalegrease.json");
+        let settings = serde_json::json!({
+            "common": { "state_dir": directory.path().join("state") },
+            "guard": { "enabled": false },
+        });
+        fs_err::write(&config, settings.to_string())?;
+        Ok(Self {
+            greaserun: programs.join("greaserun"),
+            unpack: programs.join("examples/unpack"),
+            directory,
+            config,
+            rounds,
+        })
+    }
+
+    /// The directory; it goes when the benchmarks have ended.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path in the directory.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// How often each contestant is measured, unless the caller said otherwise.
+    pub(super) fn rounds(&self, usual: u32) -> u32 {
+        self.rounds.unwrap_or(usual)
+    }
+
+    /// `greaserun` with a runner and what follows, without guard and share, and without a word
+    /// about what went well.
+    pub(super) fn greaserun(&self, runner: &str, jar: &Path, words: &[&str]) -> Command {
+        let mut greaserun = silent(&self.greaserun);
+        greaserun.arg("--quiet").arg("--config-file").arg(&self.config);
+        greaserun.args(["--runner", runner]).arg(jar).arg("--").args(words);
+        greaserun
+    }
+
+    /// A program that unpacks a folder of a jar with nothing but the library.
+    pub(super) fn unpack(&self) -> Command {
+        silent(&self.unpack)
+    }
+}
+
+/// A command that prints to nowhere.
+pub(super) fn silent(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = command(program);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The first line that a program says about itself; `None` if this machine does not have it.
+pub(super) fn version_of(program: &str, argument: &str) -> Option<String> {
+    let output = command(program).arg(argument).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().next().unwrap_or_default().trim();
+    output.status.success().then(|| line.to_owned())
+}
+
+/// Builds the programs for release; returns the directory that they are in.
+fn build() -> Result<PathBuf> {
+    let cargo = |words: &[&str]| {
+        let mut cargo = command("cargo");
+        cargo.args(words).current_dir(component::workspace());
+        cargo
+    };
+    let packages = ["--package", "scalegrease", "--package", "grease-core"];
+    let targets = ["--bin", "greaserun", "--example", "unpack"];
+    run_quietly(cargo(&["build", "--release"]).args(packages).args(targets))?;
+    let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
+    ensure!(metadata.status.success(), "`cargo metadata` failed");
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
+    let target = metadata["target_directory"].as_str();
+    Ok(Path::new(target.context("cargo names its target directory")?).join("release"))
+}

@@ -1,0 +1,85 @@
+//! What greaserun adds to a job that does nothing, and what it holds in memory meanwhile.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+use grease_testkit::jar::JarBuilder;
+
+use super::comparison::{Comparison, Contestant};
+use super::ground::{Ground, silent};
+use super::memory::{self, Memory};
+use super::{Aim, Bound, Chapter};
+
+/// The job that does nothing.
+const NOTHING: &str = "#!/bin/sh\n:\n";
+
+/// A job that says when it runs, and runs until its input ends.
+const WAITING: &str = "#!/bin/sh\necho runs\nexec cat\n";
+
+pub(super) fn run(ground: &Ground) -> Result<Chapter> {
+    let jar = ground.path("small.jar");
+    let archive = JarBuilder::new().script("nothing.sh", NOTHING).script("waiting.sh", WAITING);
+    archive.write(&jar);
+    let script = ground.path("nothing.sh");
+    fs_err::write(&script, NOTHING)?;
+    let mut shell = silent("sh");
+    shell.arg("-c").arg(format!("sh {}", script.display()));
+    let mut load = silent(ground.greaserun("shell", &jar, &[]).get_program());
+    load.arg("--version");
+    let comparison = Comparison {
+        ours: Contestant::new(
+            "`greaserun -r shell small.jar -- nothing.sh`",
+            ground.greaserun("shell", &jar, &["nothing.sh"]),
+        ),
+        peers: vec![
+            Contestant::new(format!("`sh -c 'sh nothing.sh'` ({})", shell_name()?), shell),
+            Contestant::new("`greaserun --version`: only to load the program", load),
+        ],
+        rounds: ground.rounds(200),
+    };
+    let measured = comparison.measure()?;
+    let Memory { resident, anonymous, peak } = while_a_job_runs(ground)?;
+    let body = format!(
+        "{}\nMemory of greaserun while a job waits: {resident:.1} MiB resident, of which \
+         {anonymous:.1} MiB are not part of a file; at most {peak:.1} MiB so far.\n",
+        measured.table()
+    );
+    let added = measured.pair(0).map(|(ours, shell)| ours.wall_median - shell.wall_median);
+    let aims = vec![
+        Aim {
+            text: "at most 5 ms more than the bare command (wall, medians)",
+            bound: Bound::AtMost(5.0),
+            measured: added,
+            unit: "ms",
+        },
+        Aim {
+            text: "at most 10 MB resident while the job runs",
+            bound: Bound::AtMost(10.0),
+            measured: Some(resident * 1.048_576),
+            unit: "MB",
+        },
+    ];
+    Ok(Chapter { heading: "Starting a job", body, aims })
+}
+
+/// What `sh` is here.
+fn shell_name() -> Result<String> {
+    let program = fs_err::canonicalize("/bin/sh")?;
+    let name = program.file_name().context("a program has a name")?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+fn while_a_job_runs(ground: &Ground) -> Result<Memory> {
+    let mut greaserun = ground.greaserun("shell", &ground.path("small.jar"), &["waiting.sh"]);
+    let mut child = greaserun.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().context("standard output is a pipe")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    ensure!(line == "runs\n", "the job said `{line}`");
+    let memory = memory::of(&child)?.context("greaserun ended before its job")?;
+    drop(child.stdin.take());
+    let status = child.wait()?;
+    ensure!(status.success(), "greaserun failed with {status}");
+    Ok(memory)
+}
