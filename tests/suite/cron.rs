@@ -53,15 +53,19 @@ fn jobs_under_a_real_cron_daemon() {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_greaserun"));
     fs_err::write(sandbox.work("surroundings"), SURROUNDINGS).unwrap();
     let surroundings = format!("sh {}", sandbox.work("surroundings").display());
-    let tick = tick(sandbox, &cron.path, &[
-        ("good", "sh -c 'echo fine; echo careful >&2'"),
-        ("bad", r"sh -c 'echo reading; echo 100\% naïve >&2; exit 4'"),
-        ("around", &surroundings),
-        ("reads", "cat%first%second"),
-        ("eats-nothing", "cat%first"),
-        ("one", "true && GREASERUN -D --job two -r shell - false"),
-        ("absent", "no-such-program"),
-    ]);
+    let tick = tick(
+        sandbox,
+        &cron.path,
+        &[
+            ("good", "sh -c 'echo fine; echo careful >&2'"),
+            ("bad", r"sh -c 'echo reading; echo 100\% naïve >&2; exit 4'"),
+            ("around", &surroundings),
+            ("reads", "cat%first%second"),
+            ("eats-nothing", "cat%first"),
+            ("one", "true && GREASERUN -D --job two -r shell - false"),
+            ("absent", "no-such-program"),
+        ],
+    );
 
     tick.every_run_was_scheduled();
     tick.only_failures_are_mailed();
@@ -80,15 +84,27 @@ fn tick(sandbox: Sandbox, cron: &Path, jobs: &[(&str, &str)]) -> Tick {
         sandbox.path("scalegrease.json").display()
     );
     let lines = jobs.iter().map(|(name, words)| {
-        let stdin = if *name == "reads" { "--stdin inherit" } else { "" };
+        let stdin = if *name == "reads" {
+            "--stdin inherit"
+        } else {
+            ""
+        };
         format!("* * * * * root GREASERUN -D --job {name} {stdin} -r shell - {words}\n")
     });
     let crontab = lines.collect::<String>().replace("GREASERUN", &greaserun);
     let runs = crontab.matches(&greaserun).count();
     let site = sandbox.path("site");
     write(&site.join("etc/crontab"), "", 0o644);
-    write(&site.join("etc/environment"), &format!("{}\n", SITE[1]), 0o644);
-    write(&site.join("etc/default/locale"), &format!("{}\n", SITE[0]), 0o644);
+    write(
+        &site.join("etc/environment"),
+        &format!("{}\n", SITE[1]),
+        0o644,
+    );
+    write(
+        &site.join("etc/default/locale"),
+        &format!("{}\n", SITE[0]),
+        0o644,
+    );
     write(&site.join("cron.d/jobs"), &crontab, 0o644);
     let mail = site.join("mail");
     fs_err::create_dir(&mail).unwrap();
@@ -100,7 +116,9 @@ fn tick(sandbox: Sandbox, cron: &Path, jobs: &[(&str, &str)]) -> Tick {
     let daemon = daemon(&sandbox, &site, cron).start();
     let started = seconds() / 60;
     wait_until("the minute is full", || seconds() / 60 > started);
-    wait_until("the first job starts", || !sandbox.live().is_empty() || !sandbox.sealed().is_empty());
+    wait_until("the first job starts", || {
+        !sandbox.live().is_empty() || !sandbox.sealed().is_empty()
+    });
     fs_err::remove_file(site.join("cron.d/jobs")).unwrap(); // Once is enough.
     wait_until("all runs have ended", || sandbox.sealed().len() == runs);
     wait_until("all mail is sent", || is_idle(&daemon));
@@ -109,29 +127,41 @@ fn tick(sandbox: Sandbox, cron: &Path, jobs: &[(&str, &str)]) -> Tick {
         let mail = fs_err::read_to_string(entry.unwrap().path()).unwrap();
         mail.split_once("\n\n").unwrap().1.to_owned()
     });
-    Tick { mails: mails.collect(), sandbox }
+    Tick {
+        mails: mails.collect(),
+        sandbox,
+    }
 }
 
 /// The daemon as the first process of a process namespace: whatever it started ends with it.
 fn daemon(sandbox: &Sandbox, site: &Path, cron: &Path) -> Run {
     sandbox
         .program("setpriv")
-        .arguments(["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"])
+        .arguments([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+        ])
         .arguments(["--kill-child", "--mount-proc", "sh", "-ec", DAEMON, "sh"])
         .arguments([site, cron])
 }
 
 /// Whether the daemon waits for nothing that it started.
 fn is_idle(daemon: &Running) -> bool {
-    let children = |pid: &str| {
-        fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap()
-    };
+    let children =
+        |pid: &str| fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     let cron = children(&daemon.pid().to_string());
     children(cron.trim()).is_empty()
 }
 
 fn seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -154,12 +184,44 @@ impl Tick {
         let home = self.account_home();
         let redacted = |mail: &String| {
             let mail = redact(mail, &self.sandbox).replace(&home, "[HOME]");
-            let lines = mail.split_inclusive('\n').filter(|line| !line.starts_with("warning: "));
+            let lines = mail
+                .split_inclusive('\n')
+                .filter(|line| !line.starts_with("warning: "));
             lines.collect::<String>()
         };
         let mut mails: Vec<String> = self.mails.iter().map(redacted).collect();
         mails.sort();
-        insta::assert_snapshot!(mails.join("-----\n"), @"");
+        insta::assert_snapshot!(mails.join("-----\n"), @r"
+        greaserun: absent could not be run on [HOST]
+        error: cannot execute `no-such-program`
+        caused by: No such file or directory (os error 2)
+        hint: PATH is /usr/bin:/bin
+
+        run     [RUN]
+        ended   [TIME]
+        log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
+        again   cd [HOME] && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -D --job absent -r shell - no-such-program
+        -----
+        greaserun: bad failed with exit code 4 after [N] s on [HOST]
+
+        The last lines of its output:
+            reading
+            100% naïve
+
+        run     [RUN]
+        ended   [TIME]
+        log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
+        again   cd [HOME] && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -D --job bad -r shell - sh -c 'echo reading; echo 100% naïve >&2; exit 4'
+        -----
+        greaserun: two failed with exit code 1 after [N] s on [HOST]
+
+        The job wrote nothing.
+
+        run     [RUN]
+        ended   [TIME]
+        log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
+        again   cd [HOME] && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -D --job two -r shell - false
+        ");
     }
 
     /// What a job wrote to standard output, out of the log of its run.
@@ -171,7 +233,9 @@ impl Tick {
             (end["job"] == job).then_some(log)
         });
         let log = log.unwrap_or_else(|| panic!("no run of `{job}`"));
-        let lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| frame::parse(line).unwrap());
+        let lines = log
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| frame::parse(line).unwrap());
         let output = lines.filter(|(stream, _)| *stream == Stream::Stdout);
         String::from_utf8(output.flat_map(|(_, bytes)| bytes).collect()).unwrap()
     }
@@ -200,7 +264,11 @@ impl Tick {
     }
 
     fn account_home(&self) -> String {
-        let home = self.sandbox.program("/bin/sh").arguments(["-c", "eval echo ~$(id -un)"]).finish();
+        let home = self
+            .sandbox
+            .program("/bin/sh")
+            .arguments(["-c", "eval echo ~$(id -un)"])
+            .finish();
         home.out().trim().to_owned()
     }
 }

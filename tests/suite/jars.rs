@@ -41,7 +41,10 @@ fn command<A: AsRef<OsStr>>(sandbox: &Sandbox, arguments: &[A]) -> Vec<PathBuf> 
 fn assert_refused(sandbox: &Sandbox, finished: &Finished, jar: &Path, what: &str) {
     assert_eq!(finished.code, Some(65), "{what}: {}", finished.all());
     let err = finished.err();
-    assert!(err.contains("error: ") && err.contains(jar.to_str().unwrap()), "{what}: {err}");
+    assert!(
+        err.contains("error: ") && err.contains(jar.to_str().unwrap()),
+        "{what}: {err}"
+    );
     assert!(err.contains("\nhint: "), "{what}: {err}");
     assert_eq!(finished.out(), "", "{what}");
     assert_ended(sandbox, "artifact-bad", what);
@@ -52,7 +55,11 @@ fn assert_refused(sandbox: &Sandbox, finished: &Finished, jar: &Path, what: &str
 fn assert_ended(sandbox: &Sandbox, error: &str, what: &str) {
     let sealed = fs_err::read_to_string(sandbox.sealed().pop().unwrap().join("sealed")).unwrap();
     let end: Value = serde_json::from_str(&sealed).unwrap();
-    assert_eq!((&end["result"], &end["error"]), (&"error".into(), &error.into()), "{what}");
+    assert_eq!(
+        (&end["result"], &end["error"]),
+        (&"error".into(), &error.into()),
+        "{what}"
+    );
     assert_eq!(sandbox.scratches(), [PathBuf::new(); 0], "{what}");
     assert_eq!(sandbox.live(), [PathBuf::new(); 0], "{what}");
 }
@@ -107,7 +114,9 @@ fn a_refusal_names_the_entry_what_is_wrong_with_it_and_what_to_do() {
     ill.write(&sandbox.work("ill.jar"));
     let finished = sandbox.greaserun(["-r", "python", "ill.jar", "x"]).finish();
     let err = redact(&finished.err(), &sandbox);
-    let refusal = err.split_inclusive('\n').skip_while(|line| !line.starts_with("error: "));
+    let refusal = err
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("error: "));
     insta::assert_snapshot!(refusal.collect::<String>(), @r"
     error: entry `python/../../evil` of jar `[SANDBOX]/work/ill.jar` has `..` in its name, which leads out of the folder it is unpacked to
     hint: rename the file and build the jar again; no build tool makes such names by itself, so if it is not yours, do not trust it
@@ -134,8 +143,16 @@ fn a_jar_without_entries_has_nothing_to_unpack_and_can_be_handed_on() {
     hostile::write_empty(&jar);
     let finished = limited(&sandbox, &["-r", "python", "empty.jar", "true"]);
     assert_refused(&sandbox, &finished, &jar, "python");
-    let finished = limited(&sandbox, &["-q", "-r", "shell", "empty.jar", "echo", "{jar_path}"]);
-    assert_eq!(finished.out(), format!("{}\n", jar.display()), "{}", finished.err());
+    let finished = limited(
+        &sandbox,
+        &["-q", "-r", "shell", "empty.jar", "echo", "{jar_path}"],
+    );
+    assert_eq!(
+        finished.out(),
+        format!("{}\n", jar.display()),
+        "{}",
+        finished.err()
+    );
 }
 
 #[test]
@@ -183,7 +200,12 @@ fn a_pipe_a_device_or_a_directory_in_the_place_of_a_jar_is_refused_and_not_read(
     std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
     for path in [pipe, dir, device] {
         for runner in ["python", "shell"] {
-            let words = [OsStr::new("-r"), runner.as_ref(), path.as_ref(), "true".as_ref()];
+            let words = [
+                OsStr::new("-r"),
+                runner.as_ref(),
+                path.as_ref(),
+                "true".as_ref(),
+            ];
             assert_refused(&sandbox, &limited(&sandbox, &words), &path, runner);
         }
     }
@@ -202,7 +224,10 @@ fn a_jar_that_this_user_may_not_read_is_a_matter_of_permission() {
         let finished = without_privileges(&sandbox, &["-r", "shell", path, "go"]).finish();
         assert_eq!(finished.code, Some(77), "{}", finished.all());
         let err = finished.err();
-        assert!(err.contains(path) && err.contains("Permission denied"), "{err}");
+        assert!(
+            err.contains(path) && err.contains("Permission denied"),
+            "{err}"
+        );
         assert_ended(&sandbox, "host", path);
     }
 }
@@ -232,10 +257,15 @@ fn a_full_scratch_file_system_is_named_with_the_key_that_moves_it() {
         small.display()
     );
     fs_err::write(sandbox.path("scalegrease.json"), config).unwrap();
-    let many = (0..50).fold(JarBuilder::new(), |jar, index| jar.file(&format!("python/{index}"), "x"));
+    let many = (0..50).fold(JarBuilder::new(), |jar, index| {
+        jar.file(&format!("python/{index}"), "x")
+    });
     for (jar, options) in [
         // Known before anything is written.
-        (JarBuilder::new().file("python/a", vec![b'x'; 300_000]), "size=64k"),
+        (
+            JarBuilder::new().file("python/a", vec![b'x'; 300_000]),
+            "size=64k",
+        ),
         // Noticed only while writing: a small file takes a whole block, and each an inode.
         (many, "size=64k"),
         (JarBuilder::new().file("python/a/b/c", "x"), "nr_inodes=3"),
@@ -243,11 +273,19 @@ fn a_full_scratch_file_system_is_named_with_the_key_that_moves_it() {
         (JarBuilder::new().file("python/a", "x"), "nr_inodes=1"),
     ] {
         jar.write(&sandbox.work("etl.jar"));
-        let finished = with_mount(&sandbox, &small, options, &["-r", "python", "etl.jar", "true"]);
+        let finished = with_mount(
+            &sandbox,
+            &small,
+            options,
+            &["-r", "python", "etl.jar", "true"],
+        );
         assert_eq!(finished.code, Some(74), "{options}: {}", finished.all());
         let err = finished.err();
         assert!(err.contains("common.scratch_dir"), "{options}: {err}");
-        assert!(err.contains(&format!("`{}`", small.display())), "{options}: {err}");
+        assert!(
+            err.contains(&format!("`{}`", small.display())),
+            "{options}: {err}"
+        );
         assert_ended(&sandbox, "host", options);
         assert_eq!(finished.out(), "", "something is left on the mount");
     }
@@ -302,7 +340,15 @@ fn twins(digit: &str) -> Vec<u8> {
 }
 
 /// Says `same` if the digits of [`twins`] are.
-const COMPARE: [&str; 7] = ["-q", "-r", "python", "etl.jar", "sh", "-c", "cmp a z && echo same"];
+const COMPARE: [&str; 7] = [
+    "-q",
+    "-r",
+    "python",
+    "etl.jar",
+    "sh",
+    "-c",
+    "cmp a z && echo same",
+];
 
 #[test]
 fn a_jar_that_is_replaced_by_another_is_unpacked_as_the_one_or_the_other() {
@@ -346,6 +392,13 @@ fn a_jar_that_is_overwritten_while_it_is_unpacked_is_refused_or_whole() {
 fn a_jar_of_many_entries_is_run_like_a_small_one() {
     let sandbox = sandbox();
     write_large(&sandbox.work("large.jar"), 70_000, 40);
-    let words = ["-q", "-r", "python", "large.jar", "cat", "package39/module39.py"];
+    let words = [
+        "-q",
+        "-r",
+        "python",
+        "large.jar",
+        "cat",
+        "package39/module39.py",
+    ];
     assert_eq!(limited(&sandbox, &words).out(), "content 69999\n");
 }

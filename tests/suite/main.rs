@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
+mod config;
 mod cron;
 mod docs;
+mod formats;
 mod greaserun;
 mod help;
 mod jars;

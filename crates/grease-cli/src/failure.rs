@@ -35,6 +35,11 @@ impl Failure {
         self.code.unwrap_or(exit_code::of(self.kind))
     }
 
+    /// Whether a signal ended the run before there was a job.
+    pub(crate) fn is_cancellation(&self) -> bool {
+        self.code.is_some()
+    }
+
     /// What happened, in one line.
     pub(crate) fn line(&self) -> String {
         format!("{:#}", self.error)

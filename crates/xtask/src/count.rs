@@ -15,9 +15,11 @@ pub(crate) struct Count {
 
 impl Count {
     /// Adds what a line of output says: a summary of `cargo nextest`, or one of `cargo test`.
+    ///
+    /// `cargo nextest` shows the output of a failed test indented, with the result line of the
+    /// harness that ran that one test.
     pub(crate) fn read(&mut self, line: &str) {
-        let line = line.trim_start();
-        if !(line.starts_with("Summary [") || line.starts_with("test result:")) {
+        if !(line.trim_start().starts_with("Summary [") || line.starts_with("test result:")) {
             return;
         }
         let words: Vec<_> = line
@@ -90,6 +92,11 @@ mod tests {
                 "test result: FAILED. 6 passed; 2 failed; 0 ignored; 0 measured",
                 6,
                 2,
+            ),
+            (
+                "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured",
+                0,
+                0,
             ),
             ("the job said: 5 passed, 5 failed", 0, 0),
         ] {

@@ -6,6 +6,7 @@
     reason = "chores report to the person who called them"
 )]
 
+mod bench;
 mod command;
 mod count;
 mod dist;
@@ -64,6 +65,17 @@ enum Chore {
     Example,
     /// Write the documents that are generated from the code
     Docs,
+    /// Measure what Scalegrease costs against what people would use without it
+    Bench {
+        /// What to measure; everything if absent
+        benchmarks: Vec<bench::Benchmark>,
+        /// How often each contestant is measured; by default as often as it takes
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: Option<u32>,
+        /// Put the results into docs/benchmarks.md
+        #[arg(long, conflicts_with = "benchmarks")]
+        write: bool,
+    },
     /// Build what is released: programs, man pages, completions, config
     Dist,
 }
@@ -80,6 +92,7 @@ fn main() -> Result<ExitCode> {
         Chore::Soak { length, arguments } => test::test(&arguments, Some(length)),
         Chore::Example => example::make(),
         Chore::Docs => docs::write(),
+        Chore::Bench { benchmarks, rounds, write } => bench::bench(&benchmarks, rounds, write),
         Chore::Dist => dist::make(),
     }
 }

@@ -67,14 +67,23 @@ fn text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
         }
         .expect("in memory");
     }
-    let words: Vec<String> = plan.command.words.iter().map(|word| quoted(word)).collect();
-    out.push_str(&words.join(" "));
+    out.push_str(&words(plan));
     out.push('\n');
     out
 }
 
+/// Where the job starts and what is executed, in one line that can be pasted.
+pub(super) fn command_line(plan: &Plan, caller: &Caller) -> String {
+    format!("cd {} && {}", quoted(directory(plan, caller).as_os_str()), words(plan))
+}
+
+fn words(plan: &Plan) -> String {
+    let words: Vec<String> = plan.command.words.iter().map(|word| quoted(word)).collect();
+    words.join(" ")
+}
+
 fn json_text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
-    let words: Vec<_> = plan.command.words.iter().map(|word| word.to_string_lossy()).collect();
+    let command: Vec<_> = plan.command.words.iter().map(|word| word.to_string_lossy()).collect();
     let environment: serde_json::Map<_, _> =
         changes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let unpack = plan.command.unpack.as_ref();
@@ -89,7 +98,7 @@ fn json_text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
         "notices": plan.command.notices,
         "directory": directory(plan, caller),
         "environment": environment,
-        "command": words,
+        "command": command,
     });
     format!("{value:#}\n")
 }

@@ -44,7 +44,7 @@ pub(super) fn of_outcome(run: RunId, job: &str, runner: &str, outcome: &Outcome)
     EndEvent {
         exit,
         signal,
-        msg: (result != ResultWord::Success).then(|| reason(outcome)),
+        msg: (result != ResultWord::Success).then(|| reason(result, outcome)),
         usage: Some(UsageRecord {
             duration_ms: milliseconds(usage.duration),
             cpu_ms: milliseconds(usage.user + usage.system),
@@ -60,6 +60,11 @@ pub(super) fn of_outcome(run: RunId, job: &str, runner: &str, outcome: &Outcome)
 
 /// The record of a run that did not start.
 pub(super) fn of_failure(run: RunId, job: &str, failure: &Failure) -> EndEvent {
+    let msg = Some(failure.line());
+    if failure.is_cancellation() {
+        let cancelled = event(run, job, ResultWord::Cancellation, Some(ErrorWord::Signal));
+        return EndEvent { msg, ..cancelled };
+    }
     let error = match failure.kind {
         ErrorKind::Usage => ErrorWord::Usage,
         ErrorKind::BadInput => ErrorWord::ArtifactBad,
@@ -70,7 +75,6 @@ pub(super) fn of_failure(run: RunId, job: &str, failure: &Failure) -> EndEvent {
             ErrorWord::Host
         }
     };
-    let msg = Some(failure.line());
     EndEvent { msg, ..event(run, job, ResultWord::Error, Some(error)) }
 }
 
@@ -81,8 +85,11 @@ pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool) -> EndEvent {
 }
 
 /// Why a run did not succeed, in words for people.
-pub(super) fn reason(outcome: &Outcome) -> String {
+fn reason(result: ResultWord, outcome: &Outcome) -> String {
     match (outcome.cause, outcome.end) {
+        (_, End::Exited(code)) if result == ResultWord::Skip => {
+            format!("had nothing to do (exit code {code})")
+        }
         (Some(Cause::Timeout), _) => "timed out".to_owned(),
         (Some(Cause::Signal(signal)), _) => {
             format!("was ended by signal {} to greaserun", signal_name(signal.as_raw()))

@@ -145,7 +145,7 @@ fn run(
             Ok(ended::exit_code(&outcome))
         }
         Err(failure) => {
-            report.failed(&failure);
+            report.failed(&failure, &end, log.as_deref());
             Ok(failure.exit_code())
         }
     }
@@ -173,6 +173,7 @@ fn execute(
         let text = format!("ended by signal {} before the job started", signal.as_raw());
         return Err(Failure::cancelled(signal.as_raw(), text));
     }
+    report.detail(&dry_run::command_line(plan, caller));
     let own = |stream: BorrowedFd<'_>| {
         let copy = report.streams().then(|| stream.try_clone_to_owned());
         copy.transpose().map_err(|source| Error::Supervise { action: "copying output", source })

@@ -14,7 +14,6 @@ use grease_core::model::{EndEvent, ResultWord, RunId};
 use super::arguments::{Arguments, Output};
 use super::caller::Caller;
 use super::dry_run::quoted;
-use super::ended;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -96,8 +95,18 @@ impl<'a> Report<'a> {
     }
 
     /// Greaserun could not do what it was asked for.
-    pub(super) fn failed(&self, failure: &Failure) {
-        self.terminal.say(&(self.held_back.take() + &failure.render()));
+    pub(super) fn failed(&self, failure: &Failure, end: &EndEvent, log: Option<&Path>) {
+        let mut text = String::new();
+        if self.output == Output::Digest {
+            writeln!(text, "greaserun: {} could not be run on {}", end.job, self.host)
+                .expect("in memory");
+        }
+        text.push_str(&self.held_back.take());
+        text.push_str(&failure.render());
+        if self.output == Output::Digest {
+            text.push_str(&self.whereabouts(end, log));
+        }
+        self.terminal.say(&text);
     }
 
     /// The job has ended.
@@ -109,11 +118,7 @@ impl<'a> Report<'a> {
         log: Option<&Path>,
     ) {
         let good = matches!(end.result, ResultWord::Success | ResultWord::Skip);
-        let how = match end.result {
-            ResultWord::Success => "succeeded".to_owned(),
-            ResultWord::Skip => format!("had nothing to do (exit code {})", end.exit.unwrap_or(0)),
-            _ => ended::reason(outcome),
-        };
+        let how = end.msg.as_deref().unwrap_or("succeeded");
         let mut text = format!("greaserun: {} {how}", end.job);
         let lasted = duration(outcome.usage.duration);
         match self.output {
@@ -149,7 +154,12 @@ impl<'a> Report<'a> {
                 writeln!(text, "    {line}").expect("in memory");
             }
         }
-        text.push('\n');
+        text + &self.whereabouts(end, log)
+    }
+
+    /// Where to look on, and how to try again.
+    fn whereabouts(&self, end: &EndEvent, log: Option<&Path>) -> String {
+        let mut text = String::from("\n");
         let mut row = |key: &str, value: &str| {
             writeln!(text, "{key:<8}{value}").expect("in memory");
         };

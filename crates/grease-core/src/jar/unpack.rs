@@ -156,4 +156,21 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Io);
         assert!(check_space(1_000, 1_000, Path::new("/proc/self")).is_ok());
     }
+
+    #[test]
+    fn a_file_system_that_becomes_full_meanwhile_is_named_too() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let error = not_written(Path::new("/proc/self/x"), kind.into());
+            assert_eq!(
+                error.to_string(),
+                "cannot unpack to `/proc/self/x`, since `/proc` is full"
+            );
+            assert_eq!(error.kind(), ErrorKind::Io);
+        }
+        let other = not_written(
+            Path::new("/proc/self/x"),
+            io::ErrorKind::AlreadyExists.into(),
+        );
+        assert_eq!(other.to_string(), "cannot unpack to `/proc/self/x`");
+    }
 }

@@ -32,21 +32,34 @@ pub(super) struct Contestant {
 impl Contestant {
     /// A command that must succeed, and may be run many times.
     pub(super) fn new(name: impl Into<String>, command: Command) -> Self {
-        Self { name: name.into(), command: Some(command), emptied: None }
+        Self {
+            name: name.into(),
+            command: Some(command),
+            emptied: None,
+        }
     }
 
     /// A program that this machine does not have.
     pub(super) fn missing(name: &str) -> Self {
-        Self { name: format!("{name}: missing on this machine"), command: None, emptied: None }
+        Self {
+            name: format!("{name}: missing on this machine"),
+            command: None,
+            emptied: None,
+        }
     }
 
     /// Empties `directory` before each run of the command, which is not measured.
     pub(super) fn into_empty(self, directory: PathBuf) -> Self {
-        Self { emptied: Some(directory), ..self }
+        Self {
+            emptied: Some(directory),
+            ..self
+        }
     }
 
     fn measure(&mut self) -> Result<Option<Cost>> {
-        let Some(command) = &mut self.command else { return Ok(None) };
+        let Some(command) = &mut self.command else {
+            return Ok(None);
+        };
         if let Some(directory) = &self.emptied {
             if directory.exists() {
                 fs_err::remove_dir_all(directory)?;
@@ -55,10 +68,16 @@ impl Contestant {
         }
         let before = cpu_of_children()?;
         let start = Instant::now();
-        let status = command.status().with_context(|| format!("cannot start {}", self.name))?;
+        let status = command
+            .status()
+            .with_context(|| format!("cannot start {}", self.name))?;
         let wall = start.elapsed();
         let cpu = cpu_of_children()?.saturating_sub(before);
-        ensure!(status.success(), "{} failed with {status}: {command:?}", self.name);
+        ensure!(
+            status.success(),
+            "{} failed with {status}: {command:?}",
+            self.name
+        );
         Ok(Some(Cost { wall, cpu }))
     }
 }
@@ -91,7 +110,11 @@ impl Comparison {
     ///
     /// Who begins changes from round to round. No measurement is left out.
     pub(super) fn measure(self) -> Result<Measured> {
-        let Self { ours, peers, rounds } = self;
+        let Self {
+            ours,
+            peers,
+            rounds,
+        } = self;
         let mut contestants: Vec<Contestant> = std::iter::once(ours).chain(peers).collect();
         let mut costs: Vec<Vec<Cost>> = contestants.iter().map(|_| Vec::new()).collect();
         let count = contestants.len();
@@ -103,7 +126,9 @@ impl Comparison {
             }
         }
         let names = contestants.into_iter().map(|contestant| contestant.name);
-        let rows = names.zip(costs.iter().map(|costs| Summary::of(costs))).collect();
+        let rows = names
+            .zip(costs.iter().map(|costs| Summary::of(costs)))
+            .collect();
         Ok(Measured { rows, rounds })
     }
 }
@@ -124,7 +149,12 @@ impl Measured {
         );
         let ours = self.rows[0].1;
         for (index, (name, summary)) in self.rows.iter().enumerate() {
-            let Some(Summary { wall_median, wall_minimum, cpu_median, cpu_minimum }) = *summary
+            let Some(Summary {
+                wall_median,
+                wall_minimum,
+                cpu_median,
+                cpu_minimum,
+            }) = *summary
             else {
                 writeln!(table, "| {name} | | | | | | | | |").expect("in memory");
                 continue;
@@ -216,15 +246,24 @@ mod tests {
     fn a_missing_peer_is_named_and_the_others_are_measured() {
         let comparison = Comparison {
             ours: Contestant::new("ours", command("true")),
-            peers: vec![Contestant::missing("that"), Contestant::new("this", command("true"))],
+            peers: vec![
+                Contestant::missing("that"),
+                Contestant::new("this", command("true")),
+            ],
             rounds: 2,
         };
         let measured = comparison.measure().unwrap();
         assert!(measured.pair(0).is_none() && measured.pair(1).is_some());
         let table = measured.table();
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[3], "| that: missing on this machine | | | | | | | | |");
-        assert_eq!([lines[2], lines[4]].map(|line| line.matches('|').count()), [10, 10]);
+        assert_eq!(
+            lines[3],
+            "| that: missing on this machine | | | | | | | | |"
+        );
+        assert_eq!(
+            [lines[2], lines[4]].map(|line| line.matches('|').count()),
+            [10, 10]
+        );
     }
 
     #[test]

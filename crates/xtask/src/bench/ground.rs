@@ -1,5 +1,6 @@
 //! Where benchmarks run: release builds of the programs, and a directory for what they need.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -58,8 +59,12 @@ impl Ground {
     /// about what went well.
     pub(super) fn greaserun(&self, runner: &str, jar: &Path, words: &[&str]) -> Command {
         let mut greaserun = silent(&self.greaserun);
-        greaserun.arg("--quiet").arg("--config-file").arg(&self.config);
-        greaserun.args(["--runner", runner]).arg(jar).arg("--").args(words);
+        greaserun
+            .arg("--quiet")
+            .arg("--config-file")
+            .arg(&self.config);
+        greaserun.args(["--stdin", "inherit", "--runner", runner]);
+        greaserun.arg(jar).arg("--").args(words);
         greaserun
     }
 
@@ -70,7 +75,7 @@ impl Ground {
 }
 
 /// A command that prints to nowhere.
-pub(super) fn silent(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(super) fn silent(program: impl AsRef<OsStr>) -> Command {
     let mut command = command(program);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command

@@ -15,11 +15,16 @@ pub(super) fn describe(directory: &Path) -> Result<String> {
     let processors = fs_err::read_to_string("/proc/cpuinfo")?;
     let model = field(&processors, "model name").unwrap_or("unknown processor");
     let flags = field(&processors, "flags").unwrap_or_default();
-    let virtual_machine =
-        if flags.split(' ').any(|flag| flag == "hypervisor") { ", virtual machine" } else { "" };
+    let virtual_machine = if flags.split(' ').any(|flag| flag == "hypervisor") {
+        ", virtual machine"
+    } else {
+        ""
+    };
     let memory = fs_err::read_to_string("/proc/meminfo")?;
     let memory = field(&memory, "MemTotal").and_then(|text| text.strip_suffix(" kB"));
-    let memory: f64 = memory.context("`/proc/meminfo` has no `MemTotal`")?.parse()?;
+    let memory: f64 = memory
+        .context("`/proc/meminfo` has no `MemTotal`")?
+        .parse()?;
     let kernel = fs_err::read_to_string("/proc/sys/kernel/osrelease")?;
     let rust = version_of("rustc", "--version").unwrap_or_default();
     Ok(format!(
@@ -40,7 +45,10 @@ pub(super) fn load() -> Result<String> {
 }
 
 fn file_system(directory: &Path) -> Result<String> {
-    let output = command("df").arg("--output=fstype").arg(directory).output()?;
+    let output = command("df")
+        .arg("--output=fstype")
+        .arg(directory)
+        .output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.lines().nth(1).unwrap_or("unknown").to_owned())
 }

@@ -11,6 +11,9 @@ use super::machine::field;
 /// Pause between two looks at a process whose peak is wanted.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// MB in a MiB, in which the aims are set.
+pub(super) const MB_IN_A_MIB: f64 = 1.048_576;
+
 /// MiB of memory in the fields of `/proc/PID/status` (`proc(5)`).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
@@ -26,12 +29,21 @@ pub(super) struct Memory {
 pub(super) fn of(child: &Child) -> Result<Option<Memory>> {
     let status = fs_err::read_to_string(format!("/proc/{}/status", child.id()))?;
     let mib = |name| {
-        let kib = field(&status, name)?.strip_suffix(" kB")?.parse::<f64>().ok()?;
+        let kib = field(&status, name)?
+            .strip_suffix(" kB")?
+            .parse::<f64>()
+            .ok()?;
         Some(kib / 1024.0)
     };
     let all = (mib("VmRSS"), mib("RssAnon"), mib("VmHWM"));
-    let (Some(resident), Some(anonymous), Some(peak)) = all else { return Ok(None) };
-    Ok(Some(Memory { resident, anonymous, peak }))
+    let (Some(resident), Some(anonymous), Some(peak)) = all else {
+        return Ok(None);
+    };
+    Ok(Some(Memory {
+        resident,
+        anonymous,
+        peak,
+    }))
 }
 
 /// Runs a command to its end; returns the last that was seen of its memory.

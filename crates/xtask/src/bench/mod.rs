@@ -65,7 +65,12 @@ enum Bound {
 
 impl Aim {
     fn line(&self) -> String {
-        let Self { text, bound, measured, unit } = self;
+        let Self {
+            text,
+            bound,
+            measured,
+            unit,
+        } = self;
         let Some(measured) = *measured else {
             return format!("- not judged, the peer is missing: {text}\n");
         };
@@ -81,13 +86,13 @@ impl Aim {
 /// Runs the benchmarks named, or all, and prints what they found.
 ///
 /// With `write` it goes into the document as well.
-pub(crate) fn bench(
-    named: &[Benchmark],
-    rounds: Option<u32>,
-    write: bool,
-) -> Result<ExitCode> {
+pub(crate) fn bench(named: &[Benchmark], rounds: Option<u32>, write: bool) -> Result<ExitCode> {
     let ground = Ground::prepare(rounds)?;
-    let named = if named.is_empty() { Benchmark::value_variants() } else { named };
+    let named = if named.is_empty() {
+        Benchmark::value_variants()
+    } else {
+        named
+    };
     let mut text = machine::describe(ground.directory())?;
     for benchmark in named {
         eprintln!("measuring {benchmark:?}");
@@ -96,9 +101,15 @@ pub(crate) fn bench(
             Benchmark::Output => output::run(&ground),
             Benchmark::Unpack => unpack::run(&ground),
         }?;
-        let Chapter { heading, body, aims } = chapter;
+        let Chapter {
+            heading,
+            body,
+            aims,
+        } = chapter;
         write!(text, "\n### {heading}\n\n{body}\nAims:\n\n")?;
-        aims.iter().for_each(|aim| text.push_str(&aim.line()));
+        for aim in &aims {
+            text.push_str(&aim.line());
+        }
     }
     writeln!(text, "\nLoad averages at the end: {}.", machine::load()?)?;
     print!("{text}");
@@ -136,12 +147,30 @@ mod tests {
     #[test]
     fn an_aim_is_met_on_its_own_side_of_the_bound_and_never_without_a_measurement() {
         let line = |bound, measured| {
-            Aim { text: "a", bound, measured, unit: "ms" }.line()
+            Aim {
+                text: "a",
+                bound,
+                measured,
+                unit: "ms",
+            }
+            .line()
         };
-        assert_eq!(line(Bound::AtMost(5.0), Some(5.0)), "- met: a; measured 5.00 ms\n");
-        assert_eq!(line(Bound::AtMost(5.0), Some(5.1)), "- not met: a; measured 5.10 ms\n");
-        assert_eq!(line(Bound::AtLeast(5.0), Some(5.1)), "- met: a; measured 5.10 ms\n");
-        assert_eq!(line(Bound::AtLeast(5.0), Some(4.9)), "- not met: a; measured 4.90 ms\n");
+        assert_eq!(
+            line(Bound::AtMost(5.0), Some(5.0)),
+            "- met: a; measured 5.00 ms\n"
+        );
+        assert_eq!(
+            line(Bound::AtMost(5.0), Some(5.1)),
+            "- not met: a; measured 5.10 ms\n"
+        );
+        assert_eq!(
+            line(Bound::AtLeast(5.0), Some(5.1)),
+            "- met: a; measured 5.10 ms\n"
+        );
+        assert_eq!(
+            line(Bound::AtLeast(5.0), Some(4.9)),
+            "- not met: a; measured 4.90 ms\n"
+        );
         let unjudged = "- not judged, the peer is missing: a\n";
         assert_eq!(line(Bound::AtLeast(5.0), None), unjudged);
     }

@@ -19,12 +19,12 @@ const WAITING: &str = "#!/bin/sh\necho runs\nexec cat\n";
 
 pub(super) fn run(ground: &Ground) -> Result<Chapter> {
     let jar = ground.path("small.jar");
-    let archive = JarBuilder::new().script("nothing.sh", NOTHING).script("waiting.sh", WAITING);
+    let archive = JarBuilder::new()
+        .script("nothing.sh", NOTHING)
+        .script("waiting.sh", WAITING);
     archive.write(&jar);
-    let script = ground.path("nothing.sh");
-    fs_err::write(&script, NOTHING)?;
     let mut shell = silent("sh");
-    shell.arg("-c").arg(format!("sh {}", script.display()));
+    shell.args(["-c", NOTHING]);
     let mut load = silent(ground.greaserun("shell", &jar, &[]).get_program());
     load.arg("--version");
     let comparison = Comparison {
@@ -33,19 +33,28 @@ pub(super) fn run(ground: &Ground) -> Result<Chapter> {
             ground.greaserun("shell", &jar, &["nothing.sh"]),
         ),
         peers: vec![
-            Contestant::new(format!("`sh -c 'sh nothing.sh'` ({})", shell_name()?), shell),
+            Contestant::new(
+                format!("`sh -c` with the text of the script ({})", shell_name()?),
+                shell,
+            ),
             Contestant::new("`greaserun --version`: only to load the program", load),
         ],
         rounds: ground.rounds(200),
     };
     let measured = comparison.measure()?;
-    let Memory { resident, anonymous, peak } = while_a_job_runs(ground)?;
+    let Memory {
+        resident,
+        anonymous,
+        peak,
+    } = while_a_job_runs(ground)?;
     let body = format!(
         "{}\nMemory of greaserun while a job waits: {resident:.1} MiB resident, of which \
          {anonymous:.1} MiB are not part of a file; at most {peak:.1} MiB so far.\n",
         measured.table()
     );
-    let added = measured.pair(0).map(|(ours, shell)| ours.wall_median - shell.wall_median);
+    let added = measured
+        .pair(0)
+        .map(|(ours, shell)| ours.wall_median - shell.wall_median);
     let aims = vec![
         Aim {
             text: "at most 5 ms more than the bare command (wall, medians)",
@@ -56,11 +65,15 @@ pub(super) fn run(ground: &Ground) -> Result<Chapter> {
         Aim {
             text: "at most 10 MB resident while the job runs",
             bound: Bound::AtMost(10.0),
-            measured: Some(resident * 1.048_576),
+            measured: Some(resident * memory::MB_IN_A_MIB),
             unit: "MB",
         },
     ];
-    Ok(Chapter { heading: "Starting a job", body, aims })
+    Ok(Chapter {
+        heading: "Starting a job",
+        body,
+        aims,
+    })
 }
 
 /// What `sh` is here.
@@ -72,7 +85,10 @@ fn shell_name() -> Result<String> {
 
 fn while_a_job_runs(ground: &Ground) -> Result<Memory> {
     let mut greaserun = ground.greaserun("shell", &ground.path("small.jar"), &["waiting.sh"]);
-    let mut child = greaserun.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = greaserun
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
     let output = child.stdout.take().context("standard output is a pipe")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;

@@ -18,19 +18,24 @@ const EXIT_CODES: [(&str, &str); 6] = [
     ("--retcode-unhandled-exception", "40"),
 ];
 
-/// Luigi's own options that stand without a value; after any other comes one.
-const FLAGS: [&str; 11] = [
-    "--local-scheduler",
-    "--no-lock",
-    "--lock",
-    "--take-lock",
+/// Luigi's own options that stand without a value, as `luigi --help-all` of 3.8.1 shows them;
+/// after any other comes one.
+const FLAGS: [&str; 15] = [
+    "--assistant",
     "--help",
     "--help-all",
-    "--dry-run",
-    "--assume-yes",
-    "--worker-keep-alive",
-    "--no-configure-logging",
+    "--local-scheduler",
+    "--no-lock",
     "--parallel-scheduling",
+    "--take-lock",
+    "--worker-cache-task-completion",
+    "--worker-check-complete-on-run",
+    "--worker-check-unfulfilled-deps",
+    "--worker-count-last-scheduled",
+    "--worker-count-uniques",
+    "--worker-force-multiprocessing",
+    "--worker-keep-alive",
+    "--worker-retry-external-tasks",
 ];
 
 /// Python with `LuigiRunner.command` in front.

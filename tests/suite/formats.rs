@@ -1,0 +1,396 @@
+//! What is written to disk: golden files of every version, read by today's code, and today's
+//! files, which have the same fields.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use grease_core::debugging::frame;
+use grease_core::model::{EndEvent, ErrorWord, ResultWord, RunId, StartEvent, Stream, UsageRecord};
+use grease_core::registry::Meta;
+use grease_testkit::component::workspace;
+use grease_testkit::jar::JarBuilder;
+use grease_testkit::sandbox::{Sandbox, wait_for_file};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+const RUN: &str = "01JD0V3Z5W8Q4N2T7M6K9XBCPA";
+const JOB: &str = "com.acme:etl#load.sh";
+const BOOT: &str = "6f1c7d0e-3c54-4a7f-9a53-0d6b8c1e2f47";
+
+/// The ends of version 1: file, result, error, exit code, signal, whether anything was used.
+const ENDS: [(
+    &str,
+    ResultWord,
+    Option<ErrorWord>,
+    Option<i32>,
+    Option<i32>,
+    bool,
+); 8] = [
+    ("success", ResultWord::Success, None, Some(0), None, true),
+    (
+        "failure-exit",
+        ResultWord::Failure,
+        Some(ErrorWord::Exit),
+        Some(3),
+        None,
+        true,
+    ),
+    (
+        "failure-signal",
+        ResultWord::Failure,
+        Some(ErrorWord::Signal),
+        None,
+        Some(9),
+        true,
+    ),
+    (
+        "timeout",
+        ResultWord::Timeout,
+        Some(ErrorWord::Timeout),
+        None,
+        Some(15),
+        true,
+    ),
+    (
+        "skip-already-running",
+        ResultWord::Skip,
+        Some(ErrorWord::AlreadyRunning),
+        Some(10),
+        None,
+        true,
+    ),
+    (
+        "cancellation",
+        ResultWord::Cancellation,
+        Some(ErrorWord::Signal),
+        None,
+        Some(15),
+        true,
+    ),
+    (
+        "error-artifact-bad",
+        ResultWord::Error,
+        Some(ErrorWord::ArtifactBad),
+        None,
+        None,
+        false,
+    ),
+    (
+        "error-supervisor-killed",
+        ResultWord::Error,
+        Some(ErrorWord::SupervisorKilled),
+        None,
+        None,
+        false,
+    ),
+];
+
+/// A golden file of version 1.
+fn golden(name: &str) -> Vec<u8> {
+    fs_err::read(workspace().join("tests/fixtures/formats/1").join(name)).unwrap()
+}
+
+fn golden_json(name: &str) -> Value {
+    serde_json::from_slice(&golden(name)).unwrap()
+}
+
+fn golden_end(name: &str) -> Value {
+    golden_json(&format!("sealed/{name}.json"))
+}
+
+/// The same with a field that nobody knows, in every object.
+fn with_unknown_fields(value: &Value) -> Value {
+    let Some(object) = value.as_object() else {
+        return value.clone();
+    };
+    let known = object
+        .iter()
+        .map(|(key, value)| (key.clone(), with_unknown_fields(value)));
+    known
+        .chain([("x-of-later".to_owned(), json!({"a": [1]}))])
+        .collect()
+}
+
+#[test]
+fn a_meta_of_version_1_is_read() {
+    let expected = Meta {
+        v: 1,
+        run: RUN.to_owned(),
+        job: JOB.to_owned(),
+        boot: BOOT.to_owned(),
+        pid: 4711,
+        scratch: PathBuf::from("/var/spool/scalegrease/1000/scratch").join(RUN),
+        kill_survivors: true,
+    };
+    let golden = golden_json("meta.json");
+    for value in [with_unknown_fields(&golden), golden] {
+        assert_eq!(serde_json::from_value::<Meta>(value).unwrap(), expected);
+    }
+    assert_eq!(RUN.parse::<RunId>().unwrap().to_string(), RUN);
+}
+
+#[test]
+fn an_end_of_version_1_is_read() {
+    for (name, result, error, exit, signal, was_run) in ENDS {
+        let golden = golden_end(name);
+        let end: EndEvent = serde_json::from_value(golden.clone()).unwrap();
+        assert_eq!((end.v, end.event.as_str()), (1, "end"), "{name}");
+        assert_eq!((end.run.as_str(), end.job.as_str()), (RUN, JOB), "{name}");
+        assert_eq!(end.time, "2026-11-24T13:05:04.500000Z", "{name}");
+        assert_eq!(
+            (end.result, end.error, end.exit, end.signal),
+            (result, error, exit, signal)
+        );
+        assert_eq!(end.msg.as_deref(), golden["msg"].as_str(), "{name}");
+        assert_eq!(end.leftovers, usize::from(name == "failure-exit"), "{name}");
+        let usage = UsageRecord {
+            duration_ms: 2376,
+            cpu_ms: 310,
+            maxrss_kb: 20_480,
+            tree_rss_kb: 28_672,
+            out_bytes: 44,
+            err_bytes: 8,
+        };
+        assert_eq!(end.usage, was_run.then_some(usage), "{name}");
+        let later: EndEvent = serde_json::from_value(with_unknown_fields(&golden)).unwrap();
+        assert_eq!(later, end, "{name}");
+    }
+}
+
+#[test]
+fn every_golden_end_is_tested() {
+    let dir = fs_err::read_dir(workspace().join("tests/fixtures/formats/1/sealed")).unwrap();
+    let files: BTreeSet<String> = dir
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let tested = ENDS.map(|(name, ..)| format!("{name}.json"));
+    assert_eq!(files, BTreeSet::from(tested));
+}
+
+#[test]
+fn a_log_of_version_1_is_read() {
+    let log = golden("log");
+    let mut streams = [Vec::new(), Vec::new()];
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
+        let (stream, bytes) = frame::parse(line).unwrap();
+        streams[usize::from(stream == Stream::Stderr)].extend(bytes);
+    }
+    let [stdout, stderr] = streams;
+    let expected = b"reading 2026-11-24\n\nhalf a line, and \xff\0 the rest\nno line feed";
+    assert_eq!(stdout, expected);
+    let stderr = String::from_utf8(stderr).unwrap();
+    let lines: Vec<&str> = stderr.lines().collect();
+    let [start, careful, remark, end] = lines.try_into().unwrap();
+    assert_eq!(careful, "careful");
+    assert_eq!(remark, "greaserun: 812 bytes of output are not kept here");
+    let end: EndEvent = serde_json::from_str(end.strip_prefix("greaserun: end ").unwrap()).unwrap();
+    assert_eq!(
+        serde_json::to_value(end).unwrap(),
+        golden_end("failure-exit")
+    );
+    let start: Value =
+        serde_json::from_str(start.strip_prefix("greaserun: start ").unwrap()).unwrap();
+    let expected = StartEvent {
+        v: 1,
+        event: "start".to_owned(),
+        run: RUN.to_owned(),
+        job: JOB.to_owned(),
+        user: "etl".to_owned(),
+        host: "worker-7".to_owned(),
+        boot: BOOT.to_owned(),
+        time: "2026-11-24T13:05:02.120000Z".to_owned(),
+        trigger: "scheduled".to_owned(),
+        runner: "shell".to_owned(),
+        artifact: Some("/srv/etl.jar".to_owned()),
+        args: vec!["load.sh".to_owned(), "2026-11-24".to_owned()],
+        parent: Some("01JD0V3Z00R7D5G1H8W3Y2AEFS".to_owned()),
+        pid: 4711,
+    };
+    for value in [with_unknown_fields(&start), start] {
+        assert_eq!(
+            serde_json::from_value::<StartEvent>(value).unwrap(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_line_that_was_cut_is_not_taken_for_a_whole_one() {
+    for line in [
+        "",
+        "2026-11-24T13:05:02.223456Z",
+        "2026-11-24T13:05:02.223456Z stdout",
+        "2026-11-24T13:05:02.223456Z stdout F",
+        "2026-11-24T13:05:02.223456Z stdin F x",
+        "2026-11-24T13:05:02.223456Z stdout Q x",
+    ] {
+        assert_eq!(frame::parse(line.as_bytes()), None, "{line}");
+    }
+}
+
+#[test]
+fn every_word_that_is_documented_can_be_read() {
+    let page = fs_err::read_to_string(workspace().join("docs/formats.md")).unwrap();
+    let words = |field: &str| -> Vec<Value> {
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{field}` |")))
+            .unwrap();
+        row.split('`').skip(3).step_by(2).map(Value::from).collect()
+    };
+    assert_eq!(words("result").len(), 6);
+    for word in words("result") {
+        serde_json::from_value::<ResultWord>(word.clone()).expect(&word.to_string());
+    }
+    assert_eq!(words("error").len(), 13);
+    for word in words("error") {
+        serde_json::from_value::<ErrorWord>(word.clone()).expect(&word.to_string());
+    }
+}
+
+/// Names of all fields, those of objects in them included.
+fn fields(value: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (key, value) in value.as_object().into_iter().flatten() {
+        names.insert(key.clone());
+        names.extend(
+            fields(value)
+                .into_iter()
+                .map(|inner| format!("{key}.{inner}")),
+        );
+    }
+    names
+}
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_greaserun"));
+    sandbox.config(
+        r#"{"jobs": {"defaults": {"nice": 0}}, "guard": {"enabled": false},
+            "LuigiRunner": {"command": ["sh", "-c", "exit 10"]}}"#,
+    );
+    JarBuilder::new()
+        .file("python/a.py", "")
+        .write(&sandbox.work("etl.jar"));
+    sandbox
+}
+
+/// The file `sealed` of the oldest run.
+fn sealed(sandbox: &Sandbox) -> Value {
+    read_json(&sandbox.sealed()[0].join("sealed"))
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_same_fields(written: &Value, golden: &Value) {
+    assert_eq!(fields(written), fields(golden), "{written}");
+    for word in ["v", "event", "result", "error", "msg", "exit", "signal"] {
+        if word != "msg" || golden["error"] != "artifact-bad" {
+            assert_eq!(written[word], golden[word], "{word} in {written}");
+        }
+    }
+}
+
+#[test]
+fn ends_are_written_as_in_version_1() {
+    for (name, arguments) in [
+        ("success", "-r shell etl.jar true"),
+        ("failure-exit", "-r shell etl.jar -- sh -c"),
+        ("failure-signal", "-r shell etl.jar -- sh -c"),
+        ("timeout", "--timeout 100ms -r shell etl.jar sleep 60"),
+        ("skip-already-running", "-r luigi etl.jar Top"),
+        ("error-artifact-bad", "-r python etl.jar x"),
+    ] {
+        let sandbox = sandbox();
+        let script = match name {
+            "failure-exit" => Some("exit 3"),
+            "failure-signal" => Some("kill -9 $$"),
+            _ => None,
+        };
+        if name == "error-artifact-bad" {
+            fs_err::write(sandbox.work("etl.jar"), "").unwrap();
+        }
+        sandbox
+            .greaserun(arguments.split(' ').chain(script))
+            .finish();
+        assert_same_fields(&sealed(&sandbox), &golden_end(name));
+    }
+}
+
+#[test]
+fn a_cancelled_run_is_written_as_in_version_1() {
+    let sandbox = sandbox();
+    let running = sandbox
+        .greaserun(["-r", "shell", "-", "sh", "-c", "echo > ran; exec sleep 60"])
+        .start();
+    wait_for_file(&sandbox.work("ran"));
+    running.signal(Signal::TERM);
+    assert_eq!(running.finish().code, Some(128 + 15));
+    assert_same_fields(&sealed(&sandbox), &golden_end("cancellation"));
+}
+
+#[test]
+fn a_run_that_is_ended_before_its_job_starts_is_cancelled_and_no_error_of_the_host() {
+    let sandbox = sandbox();
+    // Blocked, the signal waits for greaserun, which looks when it is about to start the job.
+    let finished = sandbox
+        .program("env")
+        .arguments([
+            "--block-signal=TERM",
+            "sh",
+            "-c",
+            "kill -TERM $$; exec \"$@\"",
+            "sh",
+        ])
+        .arguments([sandbox.programs().join("greaserun"), "-c".into()])
+        .arguments([sandbox.path("scalegrease.json")])
+        .arguments(["-r", "shell", "-", "touch", "ran"])
+        .finish();
+    assert_eq!(finished.code, Some(128 + 15), "{}", finished.err());
+    assert!(!sandbox.work("ran").exists());
+    let end = sealed(&sandbox);
+    assert_eq!(
+        (&end["result"], &end["error"]),
+        (&"cancellation".into(), &"signal".into())
+    );
+}
+
+#[test]
+fn start_and_meta_and_the_end_of_a_killed_run_are_written_as_in_version_1() {
+    let sandbox = sandbox();
+    let running = sandbox
+        .greaserun([
+            "-r",
+            "shell",
+            "etl.jar",
+            "sh",
+            "-c",
+            "echo > ran; exec sleep 60",
+        ])
+        .env("GREASE_RUN_ID", "01JD0V3Z00R7D5G1H8W3Y2AEFS")
+        .start();
+    wait_for_file(&sandbox.work("ran"));
+    let [dir] = sandbox.live().try_into().unwrap();
+    let meta = read_json(&dir.join("meta.json"));
+    assert_eq!(fields(&meta), fields(&golden_json("meta.json")));
+    assert_eq!(meta["v"], 1);
+    running.signal(Signal::KILL);
+    assert_eq!(running.finish().signal, Some(9));
+    sandbox
+        .greaserun(["-q", "-r", "shell", "-", "true"])
+        .finish();
+    assert_eq!(sandbox.sealed().len(), 2);
+    assert_same_fields(&sealed(&sandbox), &golden_end("error-supervisor-killed"));
+    let start = start_of(&fs_err::read(sandbox.sealed()[0].join("log")).unwrap());
+    assert_eq!(fields(&start), fields(&start_of(&golden("log"))));
+    assert_eq!((&start["v"], &start["event"]), (&1.into(), &"start".into()));
+}
+
+/// The start event in the first line of a log.
+fn start_of(log: &[u8]) -> Value {
+    let (_, line) =
+        frame::parse(log.split_inclusive(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    serde_json::from_slice(line.strip_prefix(b"greaserun: start ").unwrap()).unwrap()
+}
