@@ -132,7 +132,8 @@ fn the_config_of_2014_says_how_hadoop_and_luigi_are_called() {
             return;
         };
         let finished = run.finish();
-        let plan: Value = serde_json::from_str(&finished.out()).expect(&finished.err());
+        assert_eq!(finished.code, Some(0), "{}", finished.err());
+        let plan: Value = serde_json::from_str(&finished.out()).unwrap();
         let command: Vec<String> = serde_json::from_value(plan["command"].clone()).unwrap();
         assert_eq!(command[..expected.len()], expected);
     }

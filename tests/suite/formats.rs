@@ -17,72 +17,86 @@ const RUN: &str = "01JD0V3Z5W8Q4N2T7M6K9XBCPA";
 const JOB: &str = "com.acme:etl#load.sh";
 const BOOT: &str = "6f1c7d0e-3c54-4a7f-9a53-0d6b8c1e2f47";
 
-/// The ends of version 1: file, result, error, exit code, signal, whether anything was used.
-const ENDS: [(
-    &str,
-    ResultWord,
-    Option<ErrorWord>,
-    Option<i32>,
-    Option<i32>,
-    bool,
-); 8] = [
-    ("success", ResultWord::Success, None, Some(0), None, true),
-    (
+/// What stands in a golden end event.
+struct End {
+    file: &'static str,
+    result: ResultWord,
+    error: Option<ErrorWord>,
+    exit: Option<i32>,
+    signal: Option<i32>,
+    was_started: bool,
+}
+
+impl End {
+    /// The end of a run whose first process exited.
+    const fn exit(
+        file: &'static str,
+        result: ResultWord,
+        error: Option<ErrorWord>,
+        code: i32,
+    ) -> Self {
+        Self {
+            file,
+            result,
+            error,
+            exit: Some(code),
+            signal: None,
+            was_started: true,
+        }
+    }
+
+    /// The end of a run whose first process was ended by a signal.
+    const fn signal(file: &'static str, result: ResultWord, error: ErrorWord, signal: i32) -> Self {
+        let signal = Some(signal);
+        Self {
+            file,
+            result,
+            error: Some(error),
+            exit: None,
+            signal,
+            was_started: true,
+        }
+    }
+
+    /// The end of a run that was not started, or lost.
+    const fn error(file: &'static str, error: ErrorWord) -> Self {
+        let (result, error) = (ResultWord::Error, Some(error));
+        Self {
+            file,
+            result,
+            error,
+            exit: None,
+            signal: None,
+            was_started: false,
+        }
+    }
+}
+
+/// The golden ends of version 1.
+const ENDS: [End; 8] = [
+    End::exit("success", ResultWord::Success, None, 0),
+    End::exit(
         "failure-exit",
         ResultWord::Failure,
         Some(ErrorWord::Exit),
-        Some(3),
-        None,
-        true,
+        3,
     ),
-    (
-        "failure-signal",
-        ResultWord::Failure,
-        Some(ErrorWord::Signal),
-        None,
-        Some(9),
-        true,
-    ),
-    (
-        "timeout",
-        ResultWord::Timeout,
-        Some(ErrorWord::Timeout),
-        None,
-        Some(15),
-        true,
-    ),
-    (
+    End::signal("failure-signal", ResultWord::Failure, ErrorWord::Signal, 9),
+    End::signal("timeout", ResultWord::Timeout, ErrorWord::Timeout, 15),
+    End::exit(
         "skip-already-running",
         ResultWord::Skip,
         Some(ErrorWord::AlreadyRunning),
-        Some(10),
-        None,
-        true,
+        10,
     ),
-    (
+    End::signal(
         "cancellation",
         ResultWord::Cancellation,
-        Some(ErrorWord::Signal),
-        None,
-        Some(15),
-        true,
+        ErrorWord::Signal,
+        15,
     ),
-    (
-        "error-artifact-bad",
-        ResultWord::Error,
-        Some(ErrorWord::ArtifactBad),
-        None,
-        None,
-        false,
-    ),
-    (
-        "error-supervisor-killed",
-        ResultWord::Error,
-        Some(ErrorWord::SupervisorKilled),
-        None,
-        None,
-        false,
-    ),
+    End::error("error-artifact-bad", ErrorWord::ArtifactBad),
+    End::error("error-supervisor-killed", ErrorWord::SupervisorKilled),
 ];
 
 /// A golden file of version 1.
@@ -131,15 +145,22 @@ fn a_meta_of_version_1_is_read() {
 
 #[test]
 fn an_end_of_version_1_is_read() {
-    for (name, result, error, exit, signal, was_run) in ENDS {
+    for expected in ENDS {
+        let name = expected.file;
         let golden = golden_end(name);
         let end: EndEvent = serde_json::from_value(golden.clone()).unwrap();
         assert_eq!((end.v, end.event.as_str()), (1, "end"), "{name}");
         assert_eq!((end.run.as_str(), end.job.as_str()), (RUN, JOB), "{name}");
         assert_eq!(end.time, "2026-11-24T13:05:04.500000Z", "{name}");
         assert_eq!(
-            (end.result, end.error, end.exit, end.signal),
-            (result, error, exit, signal)
+            (end.result, end.error),
+            (expected.result, expected.error),
+            "{name}"
+        );
+        assert_eq!(
+            (end.exit, end.signal),
+            (expected.exit, expected.signal),
+            "{name}"
         );
         assert_eq!(end.msg.as_deref(), golden["msg"].as_str(), "{name}");
         assert_eq!(end.leftovers, usize::from(name == "failure-exit"), "{name}");
@@ -151,7 +172,7 @@ fn an_end_of_version_1_is_read() {
             out_bytes: 44,
             err_bytes: 8,
         };
-        assert_eq!(end.usage, was_run.then_some(usage), "{name}");
+        assert_eq!(end.usage, expected.was_started.then_some(usage), "{name}");
         let later: EndEvent = serde_json::from_value(with_unknown_fields(&golden)).unwrap();
         assert_eq!(later, end, "{name}");
     }
@@ -163,7 +184,7 @@ fn every_golden_end_is_tested() {
     let files: BTreeSet<String> = dir
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
-    let tested = ENDS.map(|(name, ..)| format!("{name}.json"));
+    let tested = ENDS.map(|end| format!("{}.json", end.file));
     assert_eq!(files, BTreeSet::from(tested));
 }
 
@@ -240,11 +261,17 @@ fn every_word_that_is_documented_can_be_read() {
     };
     assert_eq!(words("result").len(), 6);
     for word in words("result") {
-        serde_json::from_value::<ResultWord>(word.clone()).expect(&word.to_string());
+        assert!(
+            serde_json::from_value::<ResultWord>(word.clone()).is_ok(),
+            "{word}"
+        );
     }
     assert_eq!(words("error").len(), 13);
     for word in words("error") {
-        serde_json::from_value::<ErrorWord>(word.clone()).expect(&word.to_string());
+        assert!(
+            serde_json::from_value::<ErrorWord>(word.clone()).is_ok(),
+            "{word}"
+        );
     }
 }
 
@@ -386,6 +413,28 @@ fn start_and_meta_and_the_end_of_a_killed_run_are_written_as_in_version_1() {
     let start = start_of(&fs_err::read(sandbox.sealed()[0].join("log")).unwrap());
     assert_eq!(fields(&start), fields(&start_of(&golden("log"))));
     assert_eq!((&start["v"], &start["event"]), (&1.into(), &"start".into()));
+}
+
+#[test]
+fn a_complete_run_that_was_not_moved_any_more_keeps_its_record() {
+    let sandbox = sandbox();
+    let live = sandbox.spool().join("runs").join(RUN);
+    fs_err::create_dir_all(&live).unwrap();
+    fs_err::write(live.join("lock"), "").unwrap();
+    for (name, file) in [
+        ("meta.json", "meta.json"),
+        ("log", "log"),
+        ("sealed", "sealed/success.json"),
+    ] {
+        fs_err::write(live.join(name), golden(file)).unwrap();
+    }
+    sandbox
+        .greaserun(["-q", "-r", "shell", "-", "true"])
+        .finish();
+    let moved = sandbox.spool().join("sealed").join(RUN);
+    assert_eq!(read_json(&moved.join("sealed")), golden_end("success"));
+    assert_eq!(fs_err::read(moved.join("log")).unwrap(), golden("log"));
+    assert!(sandbox.live().is_empty());
 }
 
 /// The start event in the first line of a log.

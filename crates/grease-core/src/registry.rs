@@ -125,7 +125,8 @@ impl Registry {
     pub fn sealed(&self) -> Vec<PathBuf> {
         let entries = fs_err::read_dir(self.spool.join(SEALED)).into_iter().flatten().flatten();
         let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        dirs.sort(); // Run ids sort by time.
+        // Run ids sort by time; as text, since paths compare slowly, part by part.
+        dirs.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
         dirs
     }
 }

@@ -64,7 +64,7 @@ impl Sandbox {
         for name in ["home", "work"] {
             fs_err::create_dir(sandbox.path(name)).expect("a fresh directory");
         }
-        sandbox.config(r#"{"guard": {"enabled": false}, "jobs": {"defaults": {"nice": 0}}}"#);
+        sandbox.config(r#"{"jobs": {"defaults": {"nice": 0}}}"#);
         sandbox
     }
 

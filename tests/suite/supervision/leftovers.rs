@@ -213,6 +213,26 @@ open('survived', 'w')
 }
 
 #[test]
+fn a_chain_of_daemons_is_waited_for_to_its_last_link() {
+    if require(Component::Python).is_none() {
+        return;
+    }
+    let sandbox = sandbox_with(BRISK);
+    // At no moment is there more than one that lives on, and it is always another.
+    let chain = "
+import os, time
+for count in range(2000):
+    if os.fork():
+        os._exit(0)
+time.sleep(0.5)
+print('last')
+";
+    let finished = job(&sandbox, &["--leftovers", "wait"], &["python3", "-c", chain]).finish();
+    assert_eq!((finished.code, finished.out().as_str()), (Some(0), "last\n"));
+    assert_eq!(record(&sandbox)["leftovers"], 0);
+}
+
+#[test]
 fn children_that_the_caller_had_before_are_not_the_jobs() {
     let sandbox = sandbox_with(BRISK);
     // A shell that executes greaserun in its own place leaves its children to it.

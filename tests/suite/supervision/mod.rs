@@ -21,9 +21,7 @@ fn sandbox() -> Sandbox {
 /// A place for one test, with settings for all jobs.
 fn sandbox_with(settings: &str) -> Sandbox {
     let sandbox = sandbox();
-    sandbox.config(&format!(
-        r#"{{"guard": {{"enabled": false}}, "jobs": {{"defaults": {settings}}}}}"#
-    ));
+    sandbox.config(&format!(r#"{{"jobs": {{"defaults": {settings}}}}}"#));
     sandbox
 }
 

@@ -1,6 +1,6 @@
 //! The job's output on its way through greaserun, whoever reads it and however.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -198,6 +198,26 @@ fn a_reader_that_reads_neither_stream_does_not_make_greaserun_deaf() {
     wait_until("the job is held up", || is_blocked_on_output(&sandbox));
     kill(child.0.id().cast_signed(), Signal::TERM);
     assert_eq!(code(child), Some(143));
+    assert_clean(&sandbox);
+}
+
+#[test]
+fn a_reader_that_is_stuck_from_the_start_does_not_make_greaserun_deaf() {
+    let sandbox = sandbox();
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).unwrap();
+    let mut command = shell(&sandbox, &[], "exit 0").into_command();
+    command.stdout(Stdio::null()).stderr(writer);
+    let mut child = spawn(command);
+    let pid = child.0.id();
+    wait_until("it says that the job starts, and cannot", || {
+        let place = fs_err::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+        place.contains("pipe_write")
+    });
+    kill(pid.cast_signed(), Signal::TERM);
+    wait_until("greaserun ends", || child.0.try_wait().unwrap().is_some());
     assert_clean(&sandbox);
 }
 

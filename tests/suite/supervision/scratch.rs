@@ -12,7 +12,6 @@ use super::{assert_clean, record, sandbox, shell};
 fn configure_scratch(sandbox: &Sandbox, scratch: &Path) {
     let config = serde_json::json!({
         "common": {"state_dir": sandbox.path("state"), "scratch_dir": scratch},
-        "guard": {"enabled": false},
     });
     fs_err::write(sandbox.path("scalegrease.json"), config.to_string()).unwrap();
 }
@@ -96,7 +95,7 @@ fn a_place_where_it_cannot_be_made_is_told_with_the_key_that_names_it() {
 /// Runs a job with a small file system in the place of the state directory.
 fn on_small_disk(sandbox: &Sandbox, prepare: &str, script: &str) -> Finished {
     let line = format!(
-        r#"state=$1; shift; mkdir -p "$state" && mount -t tmpfs -o size=64k,nr_inodes=12 none "$state" &&
+        r#"export state=$1; shift; mkdir -p "$state" && mount -t tmpfs -o size=64k,nr_inodes=12 none "$state" &&
         {{ {prepare}; }} && exec "$@""#
     );
     sandbox
@@ -110,7 +109,7 @@ fn on_small_disk(sandbox: &Sandbox, prepare: &str, script: &str) -> Finished {
 
 /// Fills the small disk to the last byte and the last inode.
 const FILL: &str = r#"cd "$state" && { cat /dev/zero > filler; i=0
-    while : > file$i; do i=$((i + 1)); done; cd /; } 2> /dev/null; true"#;
+    while touch file$i; do i=$((i + 1)); done; cd /; } 2> /dev/null; true"#;
 
 /// Makes the spool, as an earlier run would have.
 const SPOOL: &str = r#"mkdir -p "$state/spool" && chmod 700 "$state/spool" &&

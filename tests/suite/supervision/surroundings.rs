@@ -143,7 +143,14 @@ fn a_job_whose_caller_is_sooner_killed_for_memory_stays_so_without_a_warning() {
 #[test]
 fn what_cannot_be_set_is_a_warning_and_the_job_runs() {
     let sandbox = sandbox_with(r#"{"nice": 0, "ionice": "idle", "rlimits": {"nofile": 2000000000}}"#);
-    let finished = job(&sandbox, &[], &["/bin/echo", "ran"]).env("PATH", "/nonexistent").finish();
+    // ionice(1) is looked for in the path of the job.
+    let finished = sandbox
+        .program("sh")
+        .arguments(["-c", r#"PATH=/nonexistent; exec "$@""#, "sh"])
+        .arguments([sandbox.programs().join("greaserun")])
+        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
+        .arguments(["-r", "shell", "-", "--", "/bin/echo", "ran"])
+        .finish();
     assert_eq!((finished.code, finished.out().as_str()), (Some(0), "ran\n"));
     let said = finished.err();
     for warning in [

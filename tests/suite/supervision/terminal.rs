@@ -84,7 +84,8 @@ fn ctrl_c_reaches_the_job_once_and_its_code_comes_back() {
 #[test]
 fn ctrl_c_ends_a_process_that_left_the_terminal_too() {
     let Some(mut session) = Session::start() else { return };
-    let script = "setsid sh -c 'echo $$ > away; exec sleep 1000' & until [ -s away ]; do sleep 0.02; done
+    let script = "setsid env --default-signal sh -c 'echo $$ > away; exec sleep 1000' &
+        until [ -s away ]; do sleep 0.02; done
         echo > ready; sleep 1000";
     session.job("--grace 1h", script, "; echo $? > code");
     wait_for_file(&session.sandbox.work("ready"));
@@ -98,7 +99,7 @@ fn ctrl_c_ends_a_process_that_left_the_terminal_too() {
 #[test]
 fn ctrl_z_stops_the_job_and_fg_continues_it() {
     let Some(mut session) = Session::start() else { return };
-    let script = "echo $PPID > greaserun; echo $$ > job; until [ -e go ]; do sleep 0.02; done; exit 5";
+    let script = "echo $PPID > greaserun; mkfifo go; echo $$ > job; read -r line < go; exit 5";
     for round in 0..2 {
         for file in ["greaserun", "job", "go", "code"] {
             fs_err::remove_file(session.sandbox.work(file)).ok(); // Of the round before.
@@ -109,7 +110,7 @@ fn ctrl_z_stops_the_job_and_fg_continues_it() {
         wait_until("both are stopped", || pids.iter().all(|pid| state(*pid) == Some('T')));
         session.line("fg; echo $? > code");
         wait_until("both go on", || pids.iter().all(|pid| state(*pid) != Some('T')));
-        fs_err::write(session.sandbox.work("go"), "").unwrap();
+        fs_err::write(session.sandbox.work("go"), "now\n").unwrap();
         assert_eq!(wait_for_file(&session.sandbox.work("code")), "5\n", "round {round}");
     }
     let (sandbox, _) = session.exit();

@@ -79,9 +79,9 @@ fn close(schema: &mut Schema) {
     }
     schema.insert("patternProperties".to_owned(), json!({ "^_": true }));
     if schema.get("additionalProperties").is_none() {
-        let properties = schema.get("properties").cloned();
-        let properties = properties.unwrap_or_else(|| json!({}));
-        schema.insert("properties".to_owned(), properties);
+        if schema.get("properties").is_none() {
+            schema.insert("properties".to_owned(), json!({}));
+        }
         schema.insert("additionalProperties".to_owned(), json!(false));
     }
 }

@@ -175,7 +175,12 @@ impl Journal {
 }
 
 /// Completes the record of a run whose greaserun cannot do it any more.
+///
+/// A record that is complete stays: its greaserun died, or found no room, at the very last step.
 pub fn seal_dead(dir: &Path, end: &EndEvent) -> io::Result<()> {
+    if fs_err::exists(dir.join(SEALED))? {
+        return Ok(());
+    }
     let json = serde_json::to_string(end).map_err(io::Error::from)?;
     let mut line = Vec::new();
     line.push(b'\n'); // The last line may have been cut.

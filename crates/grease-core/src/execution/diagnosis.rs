@@ -28,26 +28,40 @@ impl SpawnFailure {
     }
 
     /// `execve(2)` of `program` failed with `errno`; finds out why.
-    pub(super) fn of_program(
-        program: &OsStr,
-        directory: &Path,
-        path_variable: Option<&OsStr>,
-        errno: i32,
-    ) -> Self {
+    pub(super) fn of_program(program: &Program, errno: i32) -> Self {
         let source = std::io::Error::from_raw_os_error(errno);
-        let action = format!("execute `{}`", program.to_string_lossy());
-        let file = locate(program, directory, path_variable);
-        let missing = source.kind() == std::io::ErrorKind::NotFound;
-        let hint = match &file {
-            Some(file) => hint_about(file, &source),
-            None if program.to_string_lossy().contains(char::is_whitespace) => Some(format!(
-                "the command is one word with spaces in it; for a line of shell write: sh -c '{}'",
-                program.to_string_lossy()
-            )),
-            None => path_variable.map(|path| format!("PATH is {}", path.to_string_lossy())),
+        let word = program.word.to_string_lossy();
+        let path = program.path.as_deref();
+        let hint = if source.kind() == std::io::ErrorKind::ArgumentListTooLong {
+            Some(format!(
+                "arguments and environment take {} bytes; the kernel allows a quarter of the \
+                 stack limit (ulimit -s) for all and 128 KiB for each; pass a file instead",
+                program.bytes
+            ))
+        } else if let Some(file) = locate(&program.word, &program.directory, path) {
+            hint_about(&file, &source)
+        } else if word.contains(char::is_whitespace) {
+            Some(format!(
+                "the command is one word with spaces in it; for a line of shell write: sh -c '{word}'"
+            ))
+        } else {
+            path.map(|path| format!("PATH is {}", path.to_string_lossy()))
         };
-        Self { action, missing, hint, source }
+        let missing = source.kind() == std::io::ErrorKind::NotFound;
+        Self { action: format!("execute `{word}`"), missing, hint, source }
     }
+}
+
+/// A program that is to be executed, with what it takes to explain why it was not.
+pub(super) struct Program {
+    /// The first word of the command.
+    pub(super) word: OsString,
+    /// Where the job starts.
+    pub(super) directory: PathBuf,
+    /// The job's `PATH`.
+    pub(super) path: Option<OsString>,
+    /// Bytes of its arguments and its environment, with their ends.
+    pub(super) bytes: usize,
 }
 
 impl Explain for SpawnFailure {

@@ -35,11 +35,12 @@ pub struct Spec {
     pub umask: Option<u32>,
     /// Where the job starts; `None` leaves the caller's directory.
     pub directory: Option<PathBuf>,
-    /// Niceness, unless the caller's is higher already.
+    /// Niceness, unless it is positive and the caller's is higher already.
     pub nice: i32,
     /// I/O scheduling class, set by `ionice(1)`.
     pub ionice: Option<IoNice>,
-    /// Written to `/proc/self/oom_score_adj`.
+    /// Written to `/proc/self/oom_score_adj`, unless it is positive and the caller's is higher
+    /// already.
     pub oom_score_adj: i32,
     /// Resource limits, soft and hard.
     pub limits: BTreeMap<Resource, Limit>,
@@ -136,32 +137,39 @@ fn soften(spec: &Spec, tell: &mut dyn FnMut(&Report)) {
         }
     };
     let raw = |errno: rustix::io::Errno| errno.raw_os_error();
-    let adjust = std::fs::OpenOptions::new()
-        .write(true)
-        .open("/proc/self/oom_score_adj")
-        .and_then(|mut file| file.write_all(spec.oom_score_adj.to_string().as_bytes()));
-    attempt(
-        format!("set oom_score_adj to {}", spec.oom_score_adj),
-        adjust.map_err(|error| error.raw_os_error().unwrap_or(0)),
-    );
-    // Without the right to be less nice again, an already nicer caller keeps its value.
-    let current = rustix::process::getpriority_process(None).unwrap_or(0);
-    let root = rustix::process::geteuid().is_root();
-    if spec.nice > current || (spec.nice < current && root) {
-        let result = rustix::process::setpriority_process(None, spec.nice).map_err(raw);
-        attempt(format!("set nice to {}", spec.nice), result);
-        // A session has an autogroup of its own (sched(7)), in which nice alone means nothing.
-        if spec.session {
-            write_autogroup(spec.nice);
-        }
+    let oom_score_adj = softer(oom_score_adj(), spec.oom_score_adj);
+    attempt(format!("set oom_score_adj to {oom_score_adj}"), set_oom_score_adj(oom_score_adj));
+    let nice = softer(rustix::process::getpriority_process(None).unwrap_or(0), spec.nice);
+    let result = rustix::process::setpriority_process(None, nice).map_err(raw);
+    attempt(format!("set nice to {nice}"), result);
+    // A session has an autogroup of its own (sched(7)), in which nice alone means nothing.
+    if spec.session {
+        write_autogroup(nice);
     }
     if let Some(class) = spec.ionice {
         attempt(format!("set the I/O class to {}", String::from(class)), ionice(class));
     }
     for (resource, value) in &spec.limits {
         let result = limit(*resource, *value).map_err(raw);
-        attempt(format!("set the limit {resource:?} to {value}"), result);
+        let name = format!("{resource:?}").to_lowercase(); // As in the config.
+        attempt(format!("set the limit `{name}` to {value}"), result);
     }
+}
+
+/// The value to set: a caller that made way for others already goes on doing so.
+fn softer(current: i32, wanted: i32) -> i32 {
+    if wanted < 0 { wanted } else { wanted.max(current) }
+}
+
+fn oom_score_adj() -> i32 {
+    let text = std::fs::read("/proc/self/oom_score_adj").unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().parse().unwrap_or(0)
+}
+
+fn set_oom_score_adj(value: i32) -> Result<(), i32> {
+    let file = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
+    file.and_then(|mut file| file.write_all(value.to_string().as_bytes()))
+        .map_err(|error| error.raw_os_error().unwrap_or(0))
 }
 
 /// The file exists only where autogroups are built in and on, so a failure means nothing.

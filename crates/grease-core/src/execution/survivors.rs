@@ -16,7 +16,8 @@ const PASS_PAUSE: Duration = Duration::from_millis(10);
 /// Kills all processes whose environment names `run`, and returns how many there were.
 ///
 /// Reads the environment of every process of the host, so it is for dead runs only. What runs
-/// as another user, or started its program with a cleared environment, is not seen.
+/// as another user, or started its program with a cleared environment, is not seen; this
+/// process itself, which a survivor may have started, is left out.
 pub fn kill(run: RunId) -> usize {
     let deadline = Instant::now() + KILL_MAX;
     let mut killed = std::collections::BTreeSet::new();
@@ -35,7 +36,10 @@ pub fn kill(run: RunId) -> usize {
 
 fn find(run: RunId) -> Vec<process::Stat> {
     let variable = format!("GREASE_RUN_ID={run}");
-    let holds = |pid: &i32| process::environment_holds(*pid, &variable);
-    let found = process::all().into_iter().filter(holds).filter_map(process::stat);
-    found.filter(|found| found.state != 'Z').collect()
+    let own = rustix::process::getpid().as_raw_pid();
+    let others = process::all().into_iter().filter(|pid| *pid != own);
+    // The start time is read first: if the id is given to another process in between, that one
+    // has another start time and is not signalled.
+    let alive = others.filter_map(process::stat).filter(process::Stat::is_alive);
+    alive.filter(|found| process::environment_holds(found.pid, &variable)).collect()
 }

@@ -191,10 +191,9 @@ impl Explain for Error {
                 io::ErrorKind::PermissionDenied => ErrorKind::Permission,
                 _ => ErrorKind::Io,
             },
-            Self::Read { .. }
-            | Self::NoSpace { .. }
-            | Self::Full { .. }
-            | Self::Write { .. } => ErrorKind::Io,
+            Self::Read { .. } | Self::NoSpace { .. } | Self::Full { .. } | Self::Write { .. } => {
+                ErrorKind::Io
+            }
             Self::NotAFile { .. }
             | Self::NotAJar { .. }
             | Self::Damaged { .. }

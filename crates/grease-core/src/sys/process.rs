@@ -9,6 +9,9 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 /// Most bytes read of one file of a process: an environment may be large.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// Most looks at the children of one process for those that come while the others are followed.
+const LOOKS_MAX: usize = 3;
+
 /// Longest chain of ancestors followed.
 const ANCESTORS_MAX: usize = 64;
 
@@ -27,9 +30,21 @@ pub struct Stat {
     pub name: String,
     /// Device number of the controlling terminal; 0 for none.
     pub terminal: i64,
+    /// Number of threads.
+    pub threads: u32,
     /// Clock ticks from boot to the start of the process: with the pid it names a process
     /// for good, whereas the pid alone may be used again.
     pub started: u64,
+}
+
+impl Stat {
+    /// Whether the process can still do something: it is neither dead nor waiting to be reaped.
+    ///
+    /// A process whose main thread has exited shows the state of that thread, `Z`, though its
+    /// other threads run on.
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X') || self.threads > 1
+    }
 }
 
 /// Reads the state of a process; `None` if there is none, or `/proc` hides it.
@@ -49,30 +64,41 @@ fn parse_stat(line: &str) -> Option<Stat> {
         state: fields.first()?.chars().next()?,
         name: name.to_owned(),
         terminal: fields.get(4)?.parse().ok()?,
+        threads: fields.get(17)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
     })
 }
 
-/// All descendants of `root`, children before grandchildren, without `root` itself.
+/// All descendants of `root`, children before grandchildren, without `root` itself and without
+/// `strangers` and theirs.
+///
+/// Where `root` is a child subreaper, a process whose parent ends meanwhile is handed to `root`,
+/// so its children are looked at again after all others; in a storm of forks some are missed.
 ///
 /// Reads `/proc/PID/task/TID/children`, which costs one small file for each thread of the
 /// tree; where the kernel was built without it (`CONFIG_PROC_CHILDREN`), all processes of the
 /// host are read instead.
-pub fn descendants(root: i32) -> Vec<i32> {
+pub fn descendants(root: i32, strangers: &[i32]) -> Vec<i32> {
     let known = if lists_children(root) { None } else { Some(children_by_scan()) };
-    let mut seen = HashSet::from([root]);
+    let mut seen: HashSet<i32> = strangers.iter().copied().collect();
     let mut found = Vec::new();
-    let mut next = vec![root];
-    while let Some(parent) = next.pop() {
-        let children = match &known {
-            Some(known) => known.get(&parent).cloned().unwrap_or_default(),
-            None => listed_children(parent),
-        };
-        for child in children {
-            if seen.insert(child) {
-                found.push(child);
-                next.push(child);
+    for _ in 0..LOOKS_MAX {
+        let before = found.len();
+        let mut next = vec![root];
+        while let Some(parent) = next.pop() {
+            let children = match &known {
+                Some(known) => known.get(&parent).cloned().unwrap_or_default(),
+                None => listed_children(parent),
+            };
+            for child in children {
+                if seen.insert(child) {
+                    found.push(child);
+                    next.push(child);
+                }
             }
+        }
+        if found.len() == before {
+            break;
         }
     }
     found
@@ -196,9 +222,10 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
-        let line = "42 (a) R (b) S 7 42 42 34816 42 4194304 1 0 0 0 0 0 0 0 20 0 1 0 9876 1 1";
+        let line = "42 (a) R (b) Z 7 42 42 34816 42 4194304 1 0 0 0 0 0 0 0 20 0 2 0 9876 1 1";
         let stat = parse_stat(line).unwrap();
-        assert_eq!((stat.pid, stat.parent, stat.state), (42, 7, 'S'));
+        assert_eq!((stat.pid, stat.parent, stat.state), (42, 7, 'Z'));
+        assert!(stat.is_alive(), "its second thread is");
         assert_eq!((stat.name.as_str(), stat.terminal, stat.started), ("a) R (b", 34816, 9876));
     }
 

@@ -20,8 +20,12 @@ pub fn spool_dir(
     account: &Account,
 ) -> std::io::Result<PathBuf> {
     if let Some(root) = state_dir {
-        let spool = root.join("spool").join(account.uid.to_string());
+        let spools = root.join("spool");
+        let spool = spools.join(account.uid.to_string());
         refuse_network(&spool)?;
+        if account.uid == 0 && !spools.exists() {
+            make_shared(&spools)?;
+        }
         fs::private_dir(&spool)?;
         return Ok(spool);
     }
@@ -47,8 +51,6 @@ fn candidates(env: &Env, account: &Account) -> [PathBuf; 3] {
 
 /// Makes a spool; the directory of all users' spools is root's to make, open like `/tmp`.
 fn prepare(spool: &Path, account: &Account) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let shared = Path::new(SPOOLS);
     if spool.starts_with(shared) && !shared.exists() {
         if account.uid != 0 {
@@ -57,10 +59,17 @@ fn prepare(spool: &Path, account: &Account) -> std::io::Result<()> {
                 format!("`{SPOOLS}` does not exist, and only root may make it"),
             ));
         }
-        fs_err::create_dir_all(shared)?;
-        fs_err::set_permissions(shared, std::fs::Permissions::from_mode(0o1777))?;
+        make_shared(shared)?;
     }
     fs::private_dir(spool)
+}
+
+/// Makes a directory in which every user can make a spool and nobody can remove another's.
+fn make_shared(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs_err::create_dir_all(dir)?;
+    fs_err::set_permissions(dir, std::fs::Permissions::from_mode(0o1777))
 }
 
 fn refuse_network(path: &Path) -> std::io::Result<()> {

@@ -15,6 +15,9 @@ use rustix::io::Errno;
 /// Bytes that may wait for the reader of one stream.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
+/// What a chunk takes in memory beside its bytes; else many small ones would take much.
+const CHUNK_OVERHEAD_BYTES: usize = 64;
+
 /// Longest that a write may take before the reader counts as slow.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -35,6 +38,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     chunks: VecDeque<Arc<[u8]>>,
+    /// What the chunks, and the one that is being written, take in memory.
     bytes: usize,
     /// The reader is gone: the rest is thrown away.
     closed: bool,
@@ -82,7 +86,7 @@ impl Echo {
     pub(super) fn push(&self, chunk: Arc<[u8]>) {
         let mut queue = self.shared.lock();
         if !queue.closed {
-            queue.bytes += chunk.len();
+            queue.bytes += chunk.len() + CHUNK_OVERHEAD_BYTES;
             queue.chunks.push_back(chunk);
             self.shared.filled.notify_one();
         }
@@ -121,7 +125,7 @@ impl Shared {
             let written = write_all(target, &chunk);
             let mut queue = self.lock();
             queue.writing_since = None;
-            queue.bytes -= chunk.len();
+            queue.bytes -= chunk.len() + CHUNK_OVERHEAD_BYTES;
             if let Err(errno) = written {
                 queue.closed = true;
                 queue.failure = (errno != Errno::PIPE).then_some(errno);

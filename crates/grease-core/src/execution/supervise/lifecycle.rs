@@ -12,6 +12,10 @@ const GIVE_UP: Duration = Duration::from_secs(5);
 /// Pause between two passes of SIGKILL; one pass can miss a fork in flight.
 const KILL_PASS: Duration = Duration::from_millis(10);
 
+/// Signals that come within this time are one request: timeout(1) sends two, to its child and
+/// to its process group.
+const ONE_REQUEST: Duration = Duration::from_millis(200);
+
 /// Why a job was asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -53,7 +57,7 @@ enum Phase {
     /// The leader has ended: output may still come, descendants may still end by themselves.
     Draining { until: Instant },
     /// Everything was asked to end.
-    Stopping { kill_at: Instant },
+    Stopping { since: Instant, kill_at: Instant },
     Killing { next: Instant, give_up_at: Instant },
 }
 
@@ -100,11 +104,14 @@ impl Lifecycle {
         match self.phase {
             Phase::Running | Phase::Draining { .. } => {
                 self.cause = Some(Cause::Signal(signal));
-                self.phase = Phase::Stopping { kill_at: now + self.limits.grace };
-                Action::Ask(signal)
+                self.stop(Action::Ask(signal), now)
             }
             // A closed terminal sends HUP more than once; that is not impatience.
-            Phase::Stopping { .. } if signal != Signal::HUP => self.kill(now),
+            Phase::Stopping { since, .. }
+                if signal != Signal::HUP && now >= since + ONE_REQUEST =>
+            {
+                self.kill(now)
+            }
             Phase::Stopping { .. } | Phase::Killing { .. } => Action::Wait,
         }
     }
@@ -116,8 +123,7 @@ impl Lifecycle {
         match self.phase {
             Phase::Running | Phase::Draining { .. } if timed_out && !gone => {
                 self.cause = Some(Cause::Timeout);
-                self.phase = Phase::Stopping { kill_at: now + self.limits.grace };
-                Action::Ask(Signal::TERM)
+                self.stop(Action::Ask(Signal::TERM), now)
             }
             Phase::Running if facts.leader_gone => {
                 self.phase = Phase::Draining { until: now + self.limits.drain };
@@ -130,7 +136,7 @@ impl Lifecycle {
                 self.phase = Phase::Draining { until: now + self.limits.drain };
                 self.on_drain(facts, now)
             }
-            Phase::Stopping { kill_at } if now >= kill_at => self.kill(now),
+            Phase::Stopping { kill_at, .. } if now >= kill_at => self.kill(now),
             Phase::Killing { give_up_at, .. } if now >= give_up_at => Action::Finish,
             Phase::Killing { next, give_up_at } if now >= next => {
                 self.phase = Phase::Killing { next: now + KILL_PASS, give_up_at };
@@ -153,11 +159,14 @@ impl Lifecycle {
         match self.limits.leftovers {
             Leftovers::Detach => Action::Finish,
             Leftovers::Wait => Action::Wait,
-            Leftovers::Kill => {
-                self.phase = Phase::Stopping { kill_at: now + self.limits.grace };
-                Action::AskLeftovers
-            }
+            Leftovers::Kill => self.stop(Action::AskLeftovers, now),
         }
+    }
+
+    /// Everything is asked to end, by `action`.
+    fn stop(&mut self, action: Action, now: Instant) -> Action {
+        self.phase = Phase::Stopping { since: now, kill_at: now + self.limits.grace };
+        action
     }
 
     fn kill(&mut self, now: Instant) -> Action {
@@ -170,10 +179,16 @@ impl Lifecycle {
         let (phase_at, timeout_at) = match self.phase {
             Phase::Running => (None, self.timeout_at),
             Phase::Draining { until } => (Some(until).filter(|at| *at > now), self.timeout_at),
-            Phase::Stopping { kill_at } => (Some(kill_at), None),
+            Phase::Stopping { kill_at, .. } => (Some(kill_at), None),
             Phase::Killing { next, .. } => (Some(next), None),
         };
         phase_at.into_iter().chain(timeout_at.filter(|at| *at > now)).min()
+    }
+
+    /// Until when output may still be passed on, now that the run is over; `None` for as long
+    /// as that takes.
+    pub(super) fn flush_until(&self, now: Instant) -> Option<Instant> {
+        self.cause.map(|_| now + self.limits.drain)
     }
 
     /// All clocks stood still for `pause`, since greaserun and the job were stopped.
@@ -182,7 +197,9 @@ impl Lifecycle {
         self.phase = match self.phase {
             Phase::Running => Phase::Running,
             Phase::Draining { until } => Phase::Draining { until: until + pause },
-            Phase::Stopping { kill_at } => Phase::Stopping { kill_at: kill_at + pause },
+            Phase::Stopping { since, kill_at } => {
+                Phase::Stopping { since: since + pause, kill_at: kill_at + pause }
+            }
             Phase::Killing { next, give_up_at } => {
                 Phase::Killing { next: next + pause, give_up_at: give_up_at + pause }
             }
@@ -257,10 +274,27 @@ mod tests {
     fn a_second_signal_kills_but_a_second_hangup_does_not() {
         let (mut life, now) = life(None, Leftovers::Kill);
         assert_eq!(life.on_signal(Signal::HUP, now), Action::Ask(Signal::HUP));
-        assert_eq!(life.on_signal(Signal::HUP, now), Action::Wait);
-        assert_eq!(life.on_signal(Signal::TERM, now), Action::Kill);
-        assert_eq!(life.on_signal(Signal::TERM, now), Action::Wait);
+        let later = now + SECOND;
+        assert_eq!(life.on_signal(Signal::HUP, later), Action::Wait);
+        assert_eq!(life.on_signal(Signal::TERM, later), Action::Kill);
+        assert_eq!(life.on_signal(Signal::TERM, later), Action::Wait);
         assert_eq!(life.cause(), Some(Cause::Signal(Signal::HUP)));
+    }
+
+    #[test]
+    fn two_signals_at_once_are_one_request() {
+        let (mut life, now) = life(None, Leftovers::Kill);
+        assert_eq!(life.on_signal(Signal::TERM, now), Action::Ask(Signal::TERM));
+        assert_eq!(life.on_signal(Signal::TERM, now + SECOND / 100), Action::Wait);
+        assert_eq!(life.on_signal(Signal::TERM, now + SECOND), Action::Kill);
+    }
+
+    #[test]
+    fn output_is_waited_for_unless_the_run_was_asked_to_end() {
+        let (mut life, now) = life(None, Leftovers::Kill);
+        assert_eq!(life.flush_until(now), None);
+        life.on_signal(Signal::TERM, now);
+        assert_eq!(life.flush_until(now), Some(now + 2 * SECOND));
     }
 
     #[test]

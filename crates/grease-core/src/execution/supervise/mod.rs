@@ -128,6 +128,9 @@ pub struct Outcome {
     pub leftovers: Vec<Remnant>,
     /// Processes that are still there and cannot be killed.
     pub unkillable: Vec<Remnant>,
+    /// Whether the reader of the output had not taken all of it when the run, which somebody or
+    /// its timeout had asked to end, ended: to say anything more to it might wait for ever.
+    pub unread: bool,
     /// What it used.
     pub usage: Usage,
 }
@@ -183,7 +186,8 @@ impl<'a> Supervisor<'a> {
         };
         let (stdout, stdout_end) = pipe(Stream::Stdout, echoes.0)?;
         let (stderr, stderr_end) = pipe(Stream::Stderr, echoes.1)?;
-        Tree::adopt().map_err(|errno| failed("becoming a subreaper")(errno.into()))?;
+        let strangers =
+            Tree::adopt().map_err(|errno| failed("becoming a subreaper")(errno.into()))?;
         let meter = Meter::start();
         let Started { leader, report } = start::start(&job, stdout_end, stderr_end)?;
         let limits = Limits {
@@ -195,7 +199,7 @@ impl<'a> Supervisor<'a> {
         Ok(Self {
             signals,
             on_terminal: job.on_terminal,
-            tree: Tree::new(leader),
+            tree: Tree::new(leader, strangers),
             lifecycle: Lifecycle::new(limits, meter.started),
             pipes: [stdout, stderr],
             wake,
@@ -364,8 +368,9 @@ impl<'a> Supervisor<'a> {
         } else if !self.tree.is_empty() {
             self.leftovers = self.tree.remnants(false); // Detached.
         }
-        self.flush(on_event);
+        let unread = !self.flush(on_event);
         self.read_report(on_event);
+        self.tree.reap(); // What has ended since the last signal counts in the usage.
         let end = self.tree.leader_end.as_ref().map_or(End::Unkillable, tree::end);
         self.tree.reap_leader();
         if let Some(failure) = self.failure {
@@ -378,13 +383,16 @@ impl<'a> Supervisor<'a> {
             ..self.meter.usage(duration)
         };
         let cause = self.lifecycle.cause();
-        Ok(Outcome { end, cause, leftovers: self.leftovers, unkillable, usage })
+        Ok(Outcome { end, cause, leftovers: self.leftovers, unkillable, unread, usage })
     }
 
-    /// Takes what is left in the pipes, and waits until all output has been passed on.
+    /// Takes what is left in the pipes, and waits until all output has been passed on; returns
+    /// whether it has.
     ///
-    /// A reader that does not read is waited for, as any program would; a signal ends that.
-    fn flush(&mut self, on_event: &mut dyn FnMut(Event<'_>)) {
+    /// A reader that does not read is waited for, as any program would, unless the run was asked
+    /// to end; a signal ends that.
+    fn flush(&mut self, on_event: &mut dyn FnMut(Event<'_>)) -> bool {
+        let give_up_at = self.lifecycle.flush_until(Instant::now());
         // A process that was left behind may write for ever; this much can be there by now.
         let limits = [0, 1].map(|each| self.pipes[each].bytes + pipes::PIPE_BYTES as u64);
         loop {
@@ -395,13 +403,16 @@ impl<'a> Supervisor<'a> {
                 pending |= pipe.echo.as_ref().is_some_and(|echo| !echo.is_idle());
             }
             self.watch_echoes(on_event);
-            if !pending || self.signals.ending().is_some() {
-                return;
+            let now = Instant::now();
+            if !pending {
+                return true;
+            }
+            if give_up_at.is_some_and(|at| now >= at) || self.signals.ending().is_some() {
+                return false;
             }
             let slow = self.pipes.iter().filter_map(|pipe| pipe.echo.as_ref()?.slow_at());
-            let now = Instant::now();
-            let wait = slow.min().map(|at| at.saturating_duration_since(now));
-            self.poll(&[], wait);
+            let next = slow.chain(give_up_at).min();
+            self.poll(&[], next.map(|at| at.saturating_duration_since(now)));
         }
     }
 }

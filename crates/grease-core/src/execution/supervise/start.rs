@@ -9,6 +9,7 @@ use rustix::process::Pid;
 
 use super::Job;
 use crate::execution::stub::{self, Spec};
+use crate::execution::diagnosis::Program;
 use crate::execution::{Error, SpawnFailure};
 
 /// This program, also when its file has been replaced meanwhile.
@@ -28,13 +29,6 @@ pub(super) struct Report {
     pipe: OwnedFd,
     text: Vec<u8>,
     program: Program,
-}
-
-/// What is needed to explain why the program did not start.
-struct Program {
-    word: std::ffi::OsString,
-    directory: std::path::PathBuf,
-    path: Option<std::ffi::OsString>,
 }
 
 pub(super) fn start(job: &Job<'_>, stdout: OwnedFd, stderr: OwnedFd) -> Result<Started, Error> {
@@ -59,6 +53,7 @@ pub(super) fn start(job: &Job<'_>, stdout: OwnedFd, stderr: OwnedFd) -> Result<S
         oom_score_adj: settings.oom_score_adj,
         limits: settings.rlimits.clone(),
     };
+    let program = program(job);
     let stdin = if job.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
     #[expect(clippy::disallowed_methods, reason = "this is where the job is started")]
     let child = std::process::Command::new(OWN_PROGRAM)
@@ -69,17 +64,27 @@ pub(super) fn start(job: &Job<'_>, stdout: OwnedFd, stderr: OwnedFd) -> Result<S
         .stdout(stdout)
         .stderr(stderr)
         .spawn()
-        .map_err(|error| {
-            SpawnFailure::at("start a process".to_owned(), error.raw_os_error().unwrap_or(0))
+        .map_err(|error| match error.raw_os_error().unwrap_or(0) {
+            // The stub takes little more than the job would have.
+            errno if errno == Errno::TOOBIG.raw_os_error() => {
+                SpawnFailure::of_program(&program, errno)
+            }
+            errno => SpawnFailure::at("start a process".to_owned(), errno),
         })?;
     let leader = Pid::from_child(&child); // Waited for by `Tree`, not through `child`.
+    Ok(Started { leader, report: Report { pipe: report, text: Vec::new(), program } })
+}
+
+fn program(job: &Job<'_>) -> Program {
+    let words = job.words.iter().map(|word| word.len() + 1);
+    let variables = job.environment.iter().map(|(name, value)| name.len() + value.len() + 2);
     let current = std::env::current_dir().unwrap_or_default();
-    let program = Program {
+    Program {
         word: job.words[0].clone(),
         directory: job.directory.clone().unwrap_or(current),
         path: job.environment.raw("PATH").map(ToOwned::to_owned),
-    };
-    Ok(Started { leader, report: Report { pipe: report, text: Vec::new(), program } })
+        bytes: words.chain(variables).sum(),
+    }
 }
 
 impl Report {
@@ -114,9 +119,7 @@ impl Report {
                     failure = Some(SpawnFailure::at(action, errno));
                 }
                 Ok(stub::Report::Failure { action: None, errno }) => {
-                    let Program { word, directory, path } = &self.program;
-                    let path = path.as_deref();
-                    failure = Some(SpawnFailure::of_program(word, directory, path, errno));
+                    failure = Some(SpawnFailure::of_program(&self.program, errno));
                 }
                 Err(_) => {} // The empty end of the text.
             }

@@ -26,25 +26,32 @@ pub struct Remnant {
 pub(super) struct Tree {
     own: i32,
     leader: Pid,
+    /// Children that greaserun had before the job: those of a shell that executed greaserun in
+    /// its own place, such as the `tee` that reads its output. They are not reaped either, so
+    /// that their ids cannot be given to a process of the job.
+    strangers: Vec<i32>,
     /// How the leader ended, once it has; until the end of the run it stays a zombie, so that
     /// its id cannot be given to another process.
     pub(super) leader_end: Option<WaitIdStatus>,
 }
 
 impl Tree {
-    /// Adopts all descendants from now on.
-    pub(super) fn adopt() -> rustix::io::Result<()> {
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+    /// Adopts all descendants from now on; returns the children that are there already.
+    pub(super) fn adopt() -> rustix::io::Result<Vec<i32>> {
+        let own = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(own))?;
+        Ok(process::children(own.as_raw_pid()))
     }
 
-    pub(super) fn new(leader: Pid) -> Self {
-        Self { own: rustix::process::getpid().as_raw_pid(), leader, leader_end: None }
+    pub(super) fn new(leader: Pid, strangers: Vec<i32>) -> Self {
+        let own = rustix::process::getpid().as_raw_pid();
+        Self { own, leader, strangers, leader_end: None }
     }
 
     /// The processes of the job that still run.
     fn members(&self) -> Vec<process::Stat> {
-        let found = process::descendants(self.own).into_iter().filter_map(process::stat);
-        found.filter(|found| !matches!(found.state, 'Z' | 'X')).collect()
+        let found = process::descendants(self.own, &self.strangers).into_iter();
+        found.filter_map(process::stat).filter(process::Stat::is_alive).collect()
     }
 
     pub(super) fn leader_pid(&self) -> i32 {
@@ -52,8 +59,14 @@ impl Tree {
     }
 
     /// Whether no process but a dead leader is left.
+    ///
+    /// Every process of the job is below a child of ours, since a dead one's children are ours;
+    /// and a child leaves the list only when we reap it. So this cannot overlook any, whatever
+    /// forks or ends meanwhile, as the members can.
     pub(super) fn is_empty(&self) -> bool {
-        self.members().is_empty()
+        let leader = self.leader.as_raw_pid();
+        let is_known = |child: &i32| *child == leader || self.strangers.contains(child);
+        self.leader_end.is_some() && process::children(self.own).iter().all(is_known)
     }
 
     /// What is left, to be shown to people.
@@ -95,7 +108,7 @@ impl Tree {
 
     /// Resident memory of all processes together in KiB; shared pages count in each.
     pub(super) fn resident_kib(&self) -> u64 {
-        let members = process::descendants(self.own);
+        let members = process::descendants(self.own, &self.strangers);
         members.into_iter().map(process::resident_kib).sum()
     }
 
@@ -106,9 +119,11 @@ impl Tree {
             self.leader_end = rustix::process::waitid(WaitId::Pid(self.leader), peek).ok().flatten();
         }
         for child in process::children(self.own) {
-            let Some(pid) = Pid::from_raw(child).filter(|pid| *pid != self.leader) else { continue };
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-            rustix::process::waitid(WaitId::Pid(pid), options).ok(); // It may still run.
+            let Some(pid) = Pid::from_raw(child) else { continue };
+            if pid != self.leader && !self.strangers.contains(&child) {
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+                rustix::process::waitid(WaitId::Pid(pid), options).ok(); // It may still run.
+            }
         }
     }
 
