@@ -15,7 +15,10 @@ fn job_jar(sandbox: &Sandbox) -> PathBuf {
     let path = sandbox.work("etl.jar");
     JarBuilder::new()
         .pom_properties("com.acme", "etl", "1.0")
-        .script("bin/load.sh", "#!/bin/sh\necho \"loads $*\"\necho careful >&2\nexit ${CODE:-0}\n")
+        .script(
+            "bin/load.sh",
+            "#!/bin/sh\necho \"loads $*\"\necho careful >&2\nexit ${CODE:-0}\n",
+        )
         .file("python/jobs.py", b"print('from python')\n")
         .write(&path);
     path
@@ -31,14 +34,20 @@ fn record(sandbox: &Sandbox) -> (Value, Value) {
     let log = fs_err::read_to_string(dir.join("log")).unwrap();
     let start = log.lines().next().unwrap().split_once("start ").unwrap().1;
     let end = fs_err::read_to_string(dir.join("sealed")).unwrap();
-    (serde_json::from_str(start).unwrap(), serde_json::from_str(&end).unwrap())
+    (
+        serde_json::from_str(start).unwrap(),
+        serde_json::from_str(&end).unwrap(),
+    )
 }
 
 #[test]
 fn by_hand_the_output_comes_as_it_is_between_two_short_lines() {
     let sandbox = sandbox();
     job_jar(&sandbox);
-    let finished = run(&sandbox, &["-r", "shell", "etl.jar", "bin/load.sh", "a b", "--x"]);
+    let finished = run(
+        &sandbox,
+        &["-r", "shell", "etl.jar", "bin/load.sh", "a b", "--x"],
+    );
     insta::assert_snapshot!(redact(&finished.all(), &sandbox), @r"
     exit code: 0
     ----- stdout
@@ -55,7 +64,10 @@ fn quiet_leaves_the_jobs_output_alone() {
     let sandbox = sandbox();
     job_jar(&sandbox);
     let finished = run(&sandbox, &["-q", "-r", "shell", "etl.jar", "bin/load.sh"]);
-    assert_eq!((finished.out().as_str(), finished.err().as_str()), ("loads \n", "careful\n"));
+    assert_eq!(
+        (finished.out().as_str(), finished.err().as_str()),
+        ("loads \n", "careful\n")
+    );
 }
 
 #[test]
@@ -64,10 +76,15 @@ fn a_scheduled_run_that_succeeds_is_silent() {
     job_jar(&sandbox);
     for scheduled in [
         sandbox.greaserun(["--cron", "-r", "shell", "etl.jar", "bin/load.sh"]),
-        sandbox.greaserun(["-r", "shell", "etl.jar", "bin/load.sh"]).env("GREASE_ENTRY", "g:a/x#1"),
+        sandbox
+            .greaserun(["-r", "shell", "etl.jar", "bin/load.sh"])
+            .env("GREASE_ENTRY", "g:a/x#1"),
     ] {
         let finished = scheduled.finish();
-        assert_eq!((finished.code, finished.out(), finished.err()), (Some(0), "".into(), "".into()));
+        assert_eq!(
+            (finished.code, finished.out(), finished.err()),
+            (Some(0), "".into(), "".into())
+        );
     }
 }
 
@@ -76,7 +93,14 @@ fn a_scheduled_run_that_fails_mails_the_reason_the_last_lines_and_where_the_rest
     let sandbox = sandbox();
     job_jar(&sandbox);
     let finished = sandbox
-        .greaserun(["--cron", "-r", "shell", "etl.jar", "bin/load.sh", "2026-11-24"])
+        .greaserun([
+            "--cron",
+            "-r",
+            "shell",
+            "etl.jar",
+            "bin/load.sh",
+            "2026-11-24",
+        ])
         .env("CODE", "3")
         .finish();
     insta::assert_snapshot!(redact(&finished.all(), &sandbox), @r"
@@ -100,7 +124,10 @@ fn a_scheduled_run_that_fails_mails_the_reason_the_last_lines_and_where_the_rest
 fn a_digest_has_the_last_twenty_lines_and_nothing_that_upsets_a_terminal() {
     let sandbox = sandbox();
     let script = "for n in $(seq 50); do echo line $n; done; printf '\\033[2J\\007bell'; exit 1";
-    let finished = run(&sandbox, &["--cron", "-r", "shell", "-", "sh", "-c", script]);
+    let finished = run(
+        &sandbox,
+        &["--cron", "-r", "shell", "-", "sh", "-c", script],
+    );
     let shown: Vec<String> = finished
         .err()
         .lines()
@@ -115,9 +142,24 @@ fn a_digest_has_the_last_twenty_lines_and_nothing_that_upsets_a_terminal() {
 fn the_command_that_a_digest_offers_repeats_the_failure() {
     let sandbox = sandbox();
     job_jar(&sandbox);
-    let finished = run(&sandbox, &["--cron", "-r", "shell", "etl.jar", "sh", "-c", "echo x; exit 7"]);
+    let finished = run(
+        &sandbox,
+        &[
+            "--cron",
+            "-r",
+            "shell",
+            "etl.jar",
+            "sh",
+            "-c",
+            "echo x; exit 7",
+        ],
+    );
     let err = finished.err();
-    let again = err.lines().find_map(|line| line.strip_prefix("again ")).unwrap().trim();
+    let again = err
+        .lines()
+        .find_map(|line| line.strip_prefix("again "))
+        .unwrap()
+        .trim();
     assert!(again.contains("--as-cron"), "{again}");
     let repeated = sandbox.program("/bin/sh").arguments(["-c", again]).finish();
     assert_eq!((repeated.code, repeated.out().as_str()), (Some(7), "x\n"));
@@ -133,7 +175,10 @@ fn output_can_be_asked_for_whatever_the_trigger() {
     assert_eq!(digest.out(), "");
     assert!(digest.err().contains("    out\n"));
     let none = with(&["--output", "none"]);
-    assert_eq!((none.code, none.out(), none.err()), (Some(2), String::new(), String::new()));
+    assert_eq!(
+        (none.code, none.out(), none.err()),
+        (Some(2), String::new(), String::new())
+    );
 }
 
 #[test]
@@ -150,7 +195,16 @@ fn a_dry_run_prints_a_plan_that_can_be_pasted_and_starts_nothing() {
     job_jar(&sandbox);
     let finished = run(
         &sandbox,
-        &["--dry-run", "-r", "shell", "etl.jar", "--", "touch", "it's {x}", "y"],
+        &[
+            "--dry-run",
+            "-r",
+            "shell",
+            "etl.jar",
+            "--",
+            "touch",
+            "it's {x}",
+            "y",
+        ],
     );
     insta::assert_snapshot!(redact(&finished.all(), &sandbox), @r#"
     exit code: 0
@@ -174,7 +228,10 @@ fn a_dry_run_prints_a_plan_that_can_be_pasted_and_starts_nothing() {
     assert_eq!(sandbox.sealed(), [PathBuf::new(); 0]);
     assert_eq!(sandbox.scratches(), [PathBuf::new(); 0]);
     let script = finished.out().split_once("\n\n").unwrap().1.to_owned();
-    let pasted = sandbox.program("/bin/sh").arguments(["-euc", &script]).finish();
+    let pasted = sandbox
+        .program("/bin/sh")
+        .arguments(["-euc", &script])
+        .finish();
     assert_eq!(pasted.code, Some(0), "{}", pasted.err());
     assert!(sandbox.work("it's {x}").exists());
 }
@@ -183,14 +240,26 @@ fn a_dry_run_prints_a_plan_that_can_be_pasted_and_starts_nothing() {
 fn a_dry_run_can_be_read_by_programs() {
     let sandbox = sandbox();
     job_jar(&sandbox);
-    let arguments =
-        ["--dry-run", "--json", "-r", "python", "--timeout", "90s", "etl.jar", "python3", "jobs.py"];
+    let arguments = [
+        "--dry-run",
+        "--json",
+        "-r",
+        "python",
+        "--timeout",
+        "90s",
+        "etl.jar",
+        "python3",
+        "jobs.py",
+    ];
     let plan: Value = serde_json::from_str(&run(&sandbox, &arguments).out()).unwrap();
     assert_eq!(plan["job"], "com.acme:etl#jobs.py");
     assert_eq!(plan["command"], serde_json::json!(["python3", "jobs.py"]));
     assert_eq!(plan["timeout_seconds"], 90.0);
     assert_eq!(plan["unpack"]["files"], 1);
-    assert_eq!(plan["environment"]["PLATFORM_ARTIFACT_SPEC"], sandbox.work("etl.jar").to_str().unwrap());
+    assert_eq!(
+        plan["environment"]["PLATFORM_ARTIFACT_SPEC"],
+        sandbox.work("etl.jar").to_str().unwrap()
+    );
     assert_eq!(plan["directory"], plan["environment"]["PYTHONPATH"]);
 }
 
@@ -198,7 +267,9 @@ fn a_dry_run_can_be_read_by_programs() {
 fn jobs_are_named_after_their_artifact_and_what_they_run() {
     let sandbox = sandbox();
     job_jar(&sandbox);
-    JarBuilder::new().script("go", "#!/bin/sh\n").write(&sandbox.work("plain.jar"));
+    JarBuilder::new()
+        .script("go", "#!/bin/sh\n")
+        .write(&sandbox.work("plain.jar"));
     JarBuilder::new()
         .manifest("Manifest-Version: 1.0\r\nMain-Class: com.acme.Count\r\n\r\n")
         .write(&sandbox.work("main.jar"));
@@ -207,14 +278,25 @@ fn jobs_are_named_after_their_artifact_and_what_they_run() {
         ("-r shell etl.jar /bin/echo x", "com.acme:etl#echo"),
         ("-r SHELL plain.jar go", "plain.jar#go"),
         ("-r shell - /usr/bin/env", "env"),
-        ("-r shell --job nightly etl.jar true", "com.acme:etl#nightly"),
+        (
+            "-r shell --job nightly etl.jar true",
+            "com.acme:etl#nightly",
+        ),
         ("-r shell --job nightly - true", "nightly"),
-        ("-r hadoop etl.jar com.acme.Count in out", "com.acme:etl#com.acme.Count"),
+        (
+            "-r hadoop etl.jar com.acme.Count in out",
+            "com.acme:etl#com.acme.Count",
+        ),
         ("-r hadoop main.jar in out", "main.jar#com.acme.Count"),
-        ("-r luigi etl.jar --module jobs Top --day 1", "com.acme:etl#Top"),
+        (
+            "-r luigi etl.jar --module jobs Top --day 1",
+            "com.acme:etl#Top",
+        ),
         ("-r python etl.jar python3 -m jobs", "com.acme:etl#jobs"),
     ] {
-        let words = ["--dry-run", "--json"].into_iter().chain(arguments.split(' '));
+        let words = ["--dry-run", "--json"]
+            .into_iter()
+            .chain(arguments.split(' '));
         let finished = sandbox.greaserun(words).finish();
         let plan: Value = serde_json::from_str(&finished.out()).expect(&finished.err());
         assert_eq!(plan["job"], expected, "{arguments}");
@@ -228,7 +310,9 @@ fn the_job_gets_its_run_in_the_environment() {
     let finished = run(&sandbox, &["-q", "-r", "shell", "etl.jar", "env"]);
     let out = finished.out();
     let value = |name: &str| {
-        out.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).map(ToOwned::to_owned)
+        out.lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}=")))
+            .map(ToOwned::to_owned)
     };
     let (start, _) = record(&sandbox);
     assert_eq!(value("GREASE_RUN_ID").as_deref(), start["run"].as_str());
@@ -244,13 +328,19 @@ fn the_job_gets_its_run_in_the_environment() {
 fn python_runs_in_the_unpacked_folder_and_finds_its_modules_anywhere() {
     let sandbox = sandbox();
     job_jar(&sandbox);
-    let script = "cd /; python3 -c 'import jobs, os; print(os.environ[\"PLATFORM_ARTIFACT_SPEC\"])'";
+    let script =
+        "cd /; python3 -c 'import jobs, os; print(os.environ[\"PLATFORM_ARTIFACT_SPEC\"])'";
     let finished = sandbox
         .greaserun(["-q", "-r", "python", "etl.jar", "sh", "-c", script])
         .env("PYTHONPATH", "/elsewhere")
         .finish();
     let jar = sandbox.work("etl.jar");
-    assert_eq!(finished.out(), format!("from python\n{}\n", jar.display()), "{}", finished.err());
+    assert_eq!(
+        finished.out(),
+        format!("from python\n{}\n", jar.display()),
+        "{}",
+        finished.err()
+    );
 }
 
 #[test]
@@ -260,8 +350,15 @@ fn hadoop_gets_the_jar_the_class_path_and_a_place_for_temporary_files() {
     let fake = "#!/bin/sh\necho \"$@\"\necho $HADOOP_CLASSPATH\necho $HADOOP_CLIENT_OPTS\n";
     let program = sandbox.path("hadoop");
     fs_err::write(&program, fake).unwrap();
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    sandbox.config(&format!(r#"{{"HadoopRunner": {{"command": ["{}", "jar"]}}}}"#, program.display()));
+    std::fs::set_permissions(
+        &program,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    sandbox.config(&format!(
+        r#"{{"HadoopRunner": {{"command": ["{}", "jar"]}}}}"#,
+        program.display()
+    ));
     let finished = sandbox
         .greaserun(["-q", "-r", "hadoop", "etl.jar", "Count", "in"])
         .env("HADOOP_CLASSPATH", "/a.jar")
@@ -272,7 +369,11 @@ fn hadoop_gets_the_jar_the_class_path_and_a_place_for_temporary_files() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], format!("jar {jar} Count in"));
     assert_eq!(lines[1], format!("/a.jar:{jar}"));
-    assert!(lines[2].starts_with("-Xmx1g -Djava.io.tmpdir="), "{}", lines[2]);
+    assert!(
+        lines[2].starts_with("-Xmx1g -Djava.io.tmpdir="),
+        "{}",
+        lines[2]
+    );
     assert!(lines[2].contains("/scratch/"), "{}", lines[2]);
 }
 
@@ -281,9 +382,15 @@ fn a_runner_of_the_site_is_a_few_words_in_the_config() {
     let sandbox = sandbox();
     job_jar(&sandbox);
     sandbox.config(r#"{"runners": {"echo": {"command": "echo jar={jar_path} {{jar_path}}"}}}"#);
-    let finished = run(&sandbox, &["-q", "-r", "Echo", "etl.jar", "--", "x", "{print $1}"]);
+    let finished = run(
+        &sandbox,
+        &["-q", "-r", "Echo", "etl.jar", "--", "x", "{print $1}"],
+    );
     let jar = sandbox.work("etl.jar");
-    assert_eq!(finished.out(), format!("jar={} {{jar_path}} x {{print $1}}\n", jar.display()));
+    assert_eq!(
+        finished.out(),
+        format!("jar={} {{jar_path}} x {{print $1}}\n", jar.display())
+    );
 }
 
 #[test]
@@ -293,7 +400,9 @@ fn words_of_the_job_arrive_byte_for_byte() {
     let sandbox = sandbox();
     let word = std::ffi::OsString::from_vec(b"\xff {x} $HOME '\"\n".to_vec());
     let arguments = ["-q", "-r", "shell", "-", "--", "printf", "%s"].map(Into::into);
-    let finished = sandbox.greaserun(arguments.into_iter().chain([word.clone()])).finish();
+    let finished = sandbox
+        .greaserun(arguments.into_iter().chain([word.clone()]))
+        .finish();
     assert_eq!(finished.stdout, word.into_vec());
 }
 
@@ -303,16 +412,34 @@ fn as_cron_gives_the_job_what_cron_gives() {
     job_jar(&sandbox);
     let script = "env | sort; pwd; umask; test -t 0 || echo no terminal; cat";
     let finished = sandbox
-        .greaserun(["-q", "--as-cron", "-r", "shell", "etl.jar", "sh", "-c", script])
+        .greaserun([
+            "-q",
+            "--as-cron",
+            "-r",
+            "shell",
+            "etl.jar",
+            "sh",
+            "-c",
+            script,
+        ])
         .env("SECRET_OF_MY_SHELL", "1")
         .stdin("not read")
         .finish();
     let out = finished.out();
-    let lines: Vec<&str> = out.lines().filter(|line| !line.starts_with("GREASE_")).collect();
-    let account = sandbox.program("/bin/sh").arguments(["-c", "id -un; echo ~$(id -un)"]).finish();
+    let lines: Vec<&str> = out
+        .lines()
+        .filter(|line| !line.starts_with("GREASE_"))
+        .collect();
+    let account = sandbox
+        .program("/bin/sh")
+        .arguments(["-c", "id -un; echo ~$(id -un)"])
+        .finish();
     let account = account.out();
     let (name, _) = account.split_once('\n').unwrap();
-    let home = sandbox.program("/bin/sh").arguments(["-c", &format!("echo ~{name}")]).finish();
+    let home = sandbox
+        .program("/bin/sh")
+        .arguments(["-c", &format!("echo ~{name}")])
+        .finish();
     let home = home.out().trim().to_owned();
     let expected = [
         format!("HOME={home}"),
@@ -343,7 +470,10 @@ fn a_run_that_cannot_start_leaves_a_record_too() {
         assert_eq!(sealed.len(), before + 1, "{arguments}");
         let end = fs_err::read_to_string(sealed[before].join("sealed")).unwrap();
         let end: Value = serde_json::from_str(&end).unwrap();
-        assert_eq!((&end["result"], &end["error"]), (&"error".into(), &error.into()));
+        assert_eq!(
+            (&end["result"], &end["error"]),
+            (&"error".into(), &error.into())
+        );
     }
 }
 
@@ -351,9 +481,16 @@ fn a_run_that_cannot_start_leaves_a_record_too() {
 fn the_record_tells_what_was_run_and_how_it_went() {
     let sandbox = sandbox();
     job_jar(&sandbox);
-    sandbox.greaserun(["-r", "shell", "etl.jar", "bin/load.sh", "x"]).env("CODE", "4").finish();
+    sandbox
+        .greaserun(["-r", "shell", "etl.jar", "bin/load.sh", "x"])
+        .env("CODE", "4")
+        .finish();
     let (start, end) = record(&sandbox);
-    for (key, value) in [("event", "start"), ("job", "com.acme:etl#load.sh"), ("runner", "shell")] {
+    for (key, value) in [
+        ("event", "start"),
+        ("job", "com.acme:etl#load.sh"),
+        ("runner", "shell"),
+    ] {
         assert_eq!(start[key], value);
     }
     assert_eq!(start["args"], serde_json::json!(["bin/load.sh", "x"]));
@@ -371,9 +508,15 @@ fn a_config_that_is_wrong_stops_the_run_before_it_starts() {
     sandbox.config(r#"{"jobs": {"defaults": {"nice": "high"}}}"#);
     let finished = run(&sandbox, &["-r", "shell", "-", "touch", "ran"]);
     assert_eq!(finished.code, Some(78));
-    assert!(finished.err().contains("jobs.defaults.nice"), "{}", finished.err());
+    assert!(
+        finished.err().contains("jobs.defaults.nice"),
+        "{}",
+        finished.err()
+    );
     assert!(!sandbox.work("ran").exists());
-    let absent = sandbox.program("greaserun").arguments(["-c", "/no.json", "-r", "shell", "-", "x"]);
+    let absent = sandbox
+        .program("greaserun")
+        .arguments(["-c", "/no.json", "-r", "shell", "-", "x"]);
     assert_eq!(absent.finish().code, Some(78));
 }
 
@@ -385,7 +528,10 @@ fn an_unknown_key_is_a_warning_and_cron_does_not_mail_it() {
     assert_eq!(finished.code, Some(0));
     assert!(finished.err().contains("warning: "), "{}", finished.err());
     assert!(finished.err().contains("comon"), "{}", finished.err());
-    assert_eq!(run(&sandbox, &["--cron", "-r", "shell", "-", "true"]).err(), "");
+    assert_eq!(
+        run(&sandbox, &["--cron", "-r", "shell", "-", "true"]).err(),
+        ""
+    );
     let failed = run(&sandbox, &["--cron", "-r", "shell", "-", "false"]);
     assert!(failed.err().contains("comon"), "{}", failed.err());
 }
@@ -393,7 +539,14 @@ fn an_unknown_key_is_a_warning_and_cron_does_not_mail_it() {
 #[test]
 fn a_log_can_be_followed_while_the_job_runs() {
     let sandbox = sandbox();
-    let job = ["-r", "shell", "-", "sh", "-c", "echo first; while [ ! -e go ]; do sleep 0.01; done"];
+    let job = [
+        "-r",
+        "shell",
+        "-",
+        "sh",
+        "-c",
+        "echo first; while [ ! -e go ]; do sleep 0.01; done",
+    ];
     let running = sandbox.greaserun(job).start();
     let mut log = String::new();
     grease_testkit::sandbox::wait_until("the log has the line", || {
@@ -420,14 +573,21 @@ fn old_runs_do_not_pile_up_for_ever() {
     run(&sandbox, &["-q", "-r", "shell", "-", "true"]);
     let left = sandbox.sealed();
     assert_eq!(left.len(), 1000);
-    assert!(left[0].ends_with("00000000000000000000000202"), "{}", left[0].display());
+    assert!(
+        left[0].ends_with("00000000000000000000000202"),
+        "{}",
+        left[0].display()
+    );
 }
 
 #[test]
 fn a_file_that_is_no_archive_can_be_an_artifact_of_a_command() {
     let sandbox = sandbox();
     fs_err::write(sandbox.work("model.bin"), "weights\n").unwrap();
-    let finished = run(&sandbox, &["-q", "-r", "shell", "model.bin", "cat", "{jar_path}"]);
+    let finished = run(
+        &sandbox,
+        &["-q", "-r", "shell", "model.bin", "cat", "{jar_path}"],
+    );
     assert_eq!(finished.out(), "weights\n");
     let finished = run(&sandbox, &["-r", "python", "model.bin", "x"]);
     assert_eq!(finished.code, Some(65), "{}", finished.err());

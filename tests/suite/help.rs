@@ -14,7 +14,11 @@ fn help_is_the_manual_and_as_it_was() {
     for program in PROGRAMS {
         for (flag, kind) in [("--help", "long"), ("-h", "short")] {
             let finished = sandbox.program(program).arguments([flag]).finish();
-            assert_eq!((finished.code, finished.err()), (Some(0), String::new()), "{program}");
+            assert_eq!(
+                (finished.code, finished.err()),
+                (Some(0), String::new()),
+                "{program}"
+            );
             insta::assert_snapshot!(format!("{program}-{kind}"), finished.out());
         }
     }
@@ -25,7 +29,10 @@ fn every_program_tells_its_version() {
     let sandbox = sandbox();
     for program in PROGRAMS {
         let finished = sandbox.program(program).arguments(["--version"]).finish();
-        assert_eq!(finished.out(), format!("{program} {}\n", env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            finished.out(),
+            format!("{program} {}\n", env!("CARGO_PKG_VERSION"))
+        );
     }
 }
 
@@ -35,7 +42,11 @@ fn programs_that_are_not_there_yet_say_so() {
     for program in ["greaselaunch", "greasesnatch", "greasestatus"] {
         let finished = sandbox.program(program).finish();
         assert_eq!(finished.code, Some(64));
-        assert!(finished.err().contains("does nothing yet in this version"), "{}", finished.err());
+        assert!(
+            finished.err().contains("does nothing yet in this version"),
+            "{}",
+            finished.err()
+        );
     }
 }
 
@@ -43,7 +54,10 @@ fn programs_that_are_not_there_yet_say_so() {
 fn an_unknown_flag_is_a_usage_error_of_every_program() {
     let sandbox = sandbox();
     for program in PROGRAMS {
-        let finished = sandbox.program(program).arguments(["--no-such-flag"]).finish();
+        let finished = sandbox
+            .program(program)
+            .arguments(["--no-such-flag"])
+            .finish();
         assert_eq!(finished.code, Some(64), "{program}");
         assert!(finished.err().contains("--no-such-flag"), "{program}");
     }

@@ -17,7 +17,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("debugging", &["model", "registry", "sys"]),
     (
         "config",
-        &["arbitration", "debugging", "deployment", "dispatch", "execution", "model", "sys"],
+        &[
+            "arbitration",
+            "debugging",
+            "deployment",
+            "dispatch",
+            "execution",
+            "model",
+            "sys",
+        ],
     ),
 ];
 
@@ -31,7 +39,9 @@ fn root() -> PathBuf {
 /// All Rust files of the repository, with their text.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut dirs: Vec<PathBuf> = ["bin", "crates", "tests"].map(|dir| root().join(dir)).into();
+    let mut dirs: Vec<PathBuf> = ["bin", "crates", "tests"]
+        .map(|dir| root().join(dir))
+        .into();
     while let Some(dir) = dirs.pop() {
         for entry in fs_err::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -52,7 +62,9 @@ fn named(line: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for rest in line.split("crate::").skip(1) {
         let ident = |text: &str| -> String {
-            text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+            text.chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect()
         };
         match rest.strip_prefix('{') {
             Some(list) => {
@@ -73,8 +85,15 @@ fn modules_name_only_those_that_they_may() {
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
     for (path, text) in sources() {
-        let Ok(inner) = path.strip_prefix("crates/grease-core/src") else { continue };
-        let module = inner.iter().next().unwrap().to_string_lossy().replace(".rs", "");
+        let Ok(inner) = path.strip_prefix("crates/grease-core/src") else {
+            continue;
+        };
+        let module = inner
+            .iter()
+            .next()
+            .unwrap()
+            .to_string_lossy()
+            .replace(".rs", "");
         if module == "lib" {
             continue;
         }
@@ -84,17 +103,27 @@ fn modules_name_only_those_that_they_may() {
             continue;
         };
         seen.insert(module.clone());
-        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+        {
             for name in named(line) {
                 let known = MAY_USE.iter().any(|(known, _)| *known == name);
                 if known && name != module && !allowed.contains(&name.as_str()) {
-                    faults.push(format!("{}: `{module}` may not use `{name}`", path.display()));
+                    faults.push(format!(
+                        "{}: `{module}` may not use `{name}`",
+                        path.display()
+                    ));
                 }
             }
         }
     }
     assert_eq!(faults, [""; 0]);
-    assert_eq!(seen.len(), MAY_USE.len(), "a module of the table does not exist");
+    assert_eq!(
+        seen.len(),
+        MAY_USE.len(),
+        "a module of the table does not exist"
+    );
 }
 
 #[test]
@@ -102,7 +131,10 @@ fn the_scan_sees_what_it_is_for() {
     let names = |line| named(line).into_iter().collect::<Vec<_>>();
     assert_eq!(names("use crate::execution::Error;"), ["execution"]);
     assert_eq!(names("use crate::{jar, sys::fs};"), ["jar", "sys"]);
-    assert_eq!(names("let x = crate::model::a(crate::jar::b);"), ["jar", "model"]);
+    assert_eq!(
+        names("let x = crate::model::a(crate::jar::b);"),
+        ["jar", "model"]
+    );
 }
 
 #[test]
@@ -122,7 +154,10 @@ fn files_are_of_a_size_that_can_be_read() {
         .filter(|(path, _)| !path.ends_with("tests.rs"))
         .filter(|(path, _)| !path.iter().any(|part| part == "tests"))
         .map(|(path, text)| {
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let code = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
             (path, code.lines().count())
         })
         .filter(|(_, lines)| *lines > FILE_LINES_MAX)
@@ -150,7 +185,9 @@ fn every_variable_that_is_read_or_given_is_documented() {
 }
 
 fn is_variable(text: &str) -> bool {
-    let ours = ["GREASE_", "SCALEGREASE_"].iter().any(|prefix| text.starts_with(prefix));
+    let ours = ["GREASE_", "SCALEGREASE_"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix));
     ours && text.len() > 7 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
@@ -160,7 +197,10 @@ fn the_project_speaks_only_of_the_project() {
     let mut files = vec![root().join("README.md"), root().join("CHANGELOG.md")];
     files.extend(["ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
     let docs = fs_err::read_dir(root().join("docs")).unwrap();
-    files.extend(docs.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()));
+    files.extend(
+        docs.map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file()),
+    );
     for path in files {
         let text = fs_err::read_to_string(&path).unwrap();
         for word in ["/work/main", "/tmp/target", "TODO", "FIXME"] {

@@ -20,8 +20,14 @@ pub(crate) const SIGNAL_BASE: u8 = 128;
 const CODES: &[(u8, &str)] = &[
     (0, "the job succeeded; or there was nothing to do here"),
     (64, "the command line is wrong"),
-    (65, "bad input: a jar that is broken, hostile or lacks what the runner needs"),
-    (69, "the artifact was not found, or its repository cannot be reached"),
+    (
+        65,
+        "bad input: a jar that is broken, hostile or lacks what the runner needs",
+    ),
+    (
+        69,
+        "the artifact was not found, or its repository cannot be reached",
+    ),
     (70, "a fault of Scalegrease; please report it"),
     (74, "reading or writing failed"),
     (75, "not now: it may work later"),

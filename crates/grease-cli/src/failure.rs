@@ -21,13 +21,23 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that is told in one line.
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, error: anyhow::Error::msg(text.into()), hint: None, code: None }
+        Self {
+            kind,
+            error: anyhow::Error::msg(text.into()),
+            hint: None,
+            code: None,
+        }
     }
 
     /// A signal came before there was a job to pass it on to.
     pub(crate) fn cancelled(signal: i32, text: impl Into<String>) -> Self {
-        let code = u8::try_from(signal).ok().map(|signal| exit_code::SIGNAL_BASE + signal);
-        Self { code, ..Self::new(ErrorKind::NotNow, text) }
+        let code = u8::try_from(signal)
+            .ok()
+            .map(|signal| exit_code::SIGNAL_BASE + signal);
+        Self {
+            code,
+            ..Self::new(ErrorKind::NotNow, text)
+        }
     }
 
     /// The exit code.
@@ -60,6 +70,11 @@ impl Failure {
 
 impl<E: Explain + Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), hint: error.hint(), error: error.into(), code: None }
+        Self {
+            kind: error.kind(),
+            hint: error.hint(),
+            error: error.into(),
+            code: None,
+        }
     }
 }

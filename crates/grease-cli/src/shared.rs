@@ -46,7 +46,11 @@ impl Shared {
     /// Loads the config file.
     pub(crate) fn load_config(&self, env: &Env) -> Result<Loaded, Failure> {
         let is_default = self.config_file.as_os_str() == config::DEFAULT_FILE;
-        let absent = if is_default { Absent::Defaults } else { Absent::Error };
+        let absent = if is_default {
+            Absent::Defaults
+        } else {
+            Absent::Error
+        };
         config::load(&self.config_file, absent, env).map_err(Failure::from)
     }
 }

@@ -36,8 +36,12 @@ impl Terminal {
     }
 
     fn paint(self, line: &str) -> String {
-        const COLORS: [(&str, &str); 4] =
-            [("error:", "31"), ("warning:", "33"), ("caused by:", "31"), ("hint:", "36")];
+        const COLORS: [(&str, &str); 4] = [
+            ("error:", "31"),
+            ("warning:", "33"),
+            ("caused by:", "31"),
+            ("hint:", "36"),
+        ];
 
         let found = COLORS.iter().find(|(word, _)| line.starts_with(word));
         match (self.colored, found) {

@@ -26,5 +26,9 @@ pub(crate) fn main(name: &str, command: Command) -> ExitCode {
 /// Shows help or version, or what is wrong with the command line.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     error.print().ok(); // Nobody reads it.
-    if error.use_stderr() { ExitCode::from(exit_code::USAGE) } else { ExitCode::SUCCESS }
+    if error.use_stderr() {
+        ExitCode::from(exit_code::USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
 }

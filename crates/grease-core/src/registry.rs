@@ -92,15 +92,24 @@ impl Registry {
         let mut file = fs_err::File::create_new(unfinished.join("meta.json"))?;
         io::Write::write_all(&mut file, &text)?;
         fs_err::rename(&unfinished, live.join(run.to_string()))?;
-        Ok(LiveRun { run, spool: self.spool.clone(), _lock: lock })
+        Ok(LiveRun {
+            run,
+            spool: self.spool.clone(),
+            _lock: lock,
+        })
     }
 
     /// Finds the runs that ended without being sealed, and takes their locks.
     ///
     /// A run that another sweeper holds at the same moment is left to that one.
     pub fn dead_runs(&self) -> Vec<DeadRun> {
-        let entries = fs_err::read_dir(self.spool.join(LIVE)).into_iter().flatten().flatten();
-        entries.filter_map(|entry| self.dead_run(&entry.path())).collect()
+        let entries = fs_err::read_dir(self.spool.join(LIVE))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter_map(|entry| self.dead_run(&entry.path()))
+            .collect()
     }
 
     fn dead_run(&self, dir: &Path) -> Option<DeadRun> {
@@ -118,12 +127,22 @@ impl Registry {
         let meta = sys::fs::read_bounded(&dir.join("meta.json"), META_BYTES_MAX).ok();
         let meta = meta.and_then(|text| serde_json::from_str::<Meta>(&text).ok());
         let meta = meta.filter(|meta| meta.run == run.to_string());
-        Some(DeadRun { meta, run: LiveRun { run, spool: self.spool.clone(), _lock: lock } })
+        Some(DeadRun {
+            meta,
+            run: LiveRun {
+                run,
+                spool: self.spool.clone(),
+                _lock: lock,
+            },
+        })
     }
 
     /// The directories of finished runs, oldest first.
     pub fn sealed(&self) -> Vec<PathBuf> {
-        let entries = fs_err::read_dir(self.spool.join(SEALED)).into_iter().flatten().flatten();
+        let entries = fs_err::read_dir(self.spool.join(SEALED))
+            .into_iter()
+            .flatten()
+            .flatten();
         let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         // Run ids sort by time; as text, since paths compare slowly, part by part.
         dirs.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
@@ -206,7 +225,10 @@ mod tests {
         let dead = registry.dead_runs();
         assert_eq!(dead.len(), 1);
         assert_eq!(dead[0].meta.as_ref(), Some(&meta(run)));
-        assert!(registry.dead_runs().is_empty(), "a second sweeper leaves it to the first");
+        assert!(
+            registry.dead_runs().is_empty(),
+            "a second sweeper leaves it to the first"
+        );
     }
 
     #[test]
@@ -247,7 +269,10 @@ mod tests {
         assert!(registry.dead_runs().is_empty());
         assert!(unfinished.exists());
         let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
-        fs_err::File::open(&unfinished).unwrap().set_modified(hour_ago).unwrap();
+        fs_err::File::open(&unfinished)
+            .unwrap()
+            .set_modified(hour_ago)
+            .unwrap();
         assert!(registry.dead_runs().is_empty());
         assert!(!unfinished.exists());
     }

@@ -4,6 +4,8 @@
 //! the same on a terminal, in CI, under cron and in the background of a script. What a test
 //! says about `CI`, `TERM` and the like is all there is.
 
+mod redact;
+
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,6 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub use redact::redact;
 
 /// Longest that a test waits for anything; only a fault makes it wait so long.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -59,7 +63,10 @@ impl Sandbox {
     /// `env!("CARGO_BIN_EXE_greaserun")`, with a config that keeps all state in it.
     pub fn new(program: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let programs = Path::new(program).parent().expect("a program has a directory").to_owned();
+        let programs = Path::new(program)
+            .parent()
+            .expect("a program has a directory")
+            .to_owned();
         let sandbox = Self { dir, programs };
         for name in ["home", "work"] {
             fs_err::create_dir(sandbox.path(name)).expect("a fresh directory");
@@ -82,8 +89,15 @@ impl Sandbox {
     pub fn config(&self, json: &str) {
         let state = self.path("state");
         let rest = json.trim_start().strip_prefix('{').expect("an object");
-        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-        let text = format!(r#"{{"common": {{"state_dir": "{}"}}{comma}{rest}"#, state.display());
+        let comma = if rest.trim_start().starts_with('}') {
+            ""
+        } else {
+            ","
+        };
+        let text = format!(
+            r#"{{"common": {{"state_dir": "{}"}}{comma}{rest}"#,
+            state.display()
+        );
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
     }
 
@@ -111,24 +125,36 @@ impl Sandbox {
     /// `greaserun -c CONFIG ARGUMENTS`.
     pub fn greaserun<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
         let config = self.path("scalegrease.json");
-        self.program("greaserun").arguments(["-c".as_ref(), config.as_os_str()]).arguments(arguments)
+        self.program("greaserun")
+            .arguments(["-c".as_ref(), config.as_os_str()])
+            .arguments(arguments)
     }
 
     /// One of our programs, by name, or any other by its path.
     pub fn program(&self, name: impl AsRef<OsStr>) -> Run {
         let name = name.as_ref();
         let ours = self.programs.join(name);
-        #[expect(clippy::disallowed_methods, reason = "tests stand outside of the programs")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests stand outside of the programs"
+        )]
         let mut command = Command::new("env"); // It becomes the program: the id stays the same.
         command
             .arg("--default-signal")
-            .arg(if ours.exists() { ours.as_os_str() } else { name })
+            .arg(if ours.exists() {
+                ours.as_os_str()
+            } else {
+                name
+            })
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.path("home"))
             .env("LANG", "C.UTF-8")
             .current_dir(self.path("work"));
-        Run { command, stdin: Vec::new() }
+        Run {
+            command,
+            stdin: Vec::new(),
+        }
     }
 
     /// The processes that run with this sandbox's home in the environment they started with,
@@ -137,11 +163,17 @@ impl Sandbox {
         let home = [b"HOME=", self.path("home").as_os_str().as_bytes()].concat();
         let lives_here = |pid: &i32| {
             let environment = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| variable == home)
+            environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == home)
         };
-        let entries = fs_err::read_dir("/proc").expect("/proc is mounted").flatten();
+        let entries = fs_err::read_dir("/proc")
+            .expect("/proc is mounted")
+            .flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.filter(lives_here).filter(|pid| is_running(*pid)).collect()
+        pids.filter(lives_here)
+            .filter(|pid| is_running(*pid))
+            .collect()
     }
 
     /// The directory of our programs, to put on a `PATH`.
@@ -201,14 +233,23 @@ impl Run {
 
     /// Starts the program and leaves its standard input open, to be written to step by step.
     pub fn start_and_type(mut self) -> (Running, ChildStdin) {
-        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("start the program");
         let stdin = child.stdin.take().expect("piped");
         let readers = [
             reader(child.stdout.take().expect("piped")),
             reader(child.stderr.take().expect("piped")),
         ];
-        (Running { child, readers: Some(readers) }, stdin)
+        (
+            Running {
+                child,
+                readers: Some(readers),
+            },
+            stdin,
+        )
     }
 
     /// Runs the program to its end, which must come before [`DEADLINE`].
@@ -220,7 +261,9 @@ impl Run {
 fn reader(mut source: impl std::io::Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        source.read_to_end(&mut bytes).expect("read the program's output");
+        source
+            .read_to_end(&mut bytes)
+            .expect("read the program's output");
         bytes
     })
 }
@@ -249,9 +292,16 @@ impl Running {
         wait_until("the program ends", || self.has_ended());
         let status = self.child.wait().expect("our child");
         let readers = self.readers.take().expect("taken once");
-        wait_until("its output ends", || readers.iter().all(JoinHandle::is_finished));
+        wait_until("its output ends", || {
+            readers.iter().all(JoinHandle::is_finished)
+        });
         let [stdout, stderr] = readers.map(|reader| reader.join().expect("a reader"));
-        Finished { code: status.code(), signal: status.signal(), stdout, stderr }
+        Finished {
+            code: status.code(),
+            signal: status.signal(),
+            stdout,
+            stderr,
+        }
     }
 }
 
@@ -275,8 +325,14 @@ impl Finished {
 
     /// Exit code, standard output and standard error in one text, for snapshots.
     pub fn all(&self) -> String {
-        let code = self.code.map_or_else(|| "signal".to_owned(), |code| code.to_string());
-        format!("exit code: {code}\n----- stdout\n{}----- stderr\n{}", self.out(), self.err())
+        let code = self
+            .code
+            .map_or_else(|| "signal".to_owned(), |code| code.to_string());
+        format!(
+            "exit code: {code}\n----- stdout\n{}----- stderr\n{}",
+            self.out(),
+            self.err()
+        )
     }
 }
 
@@ -301,46 +357,16 @@ pub fn wait_for_file(path: &Path) -> String {
 
 /// Whether a process runs; a zombie does not.
 pub fn is_running(pid: i32) -> bool {
-    fs_err::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
+    fs_err::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    })
 }
 
 /// The state letter of a process, as `ps` shows it.
 pub fn state(pid: i32) -> Option<char> {
     let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
-}
-
-/// Replaces what differs from run to run: the sandbox, run ids, times, durations, host name.
-pub fn redact(text: &str, sandbox: &Sandbox) -> String {
-    let dir = sandbox.dir.path().to_string_lossy().into_owned();
-    let programs = sandbox.programs.to_string_lossy().into_owned();
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let mut text = text.replace(&dir, "[SANDBOX]").replace(&programs, "[BIN]");
-    text = text.replace(&format!(" on {host}\n"), " on [HOST]\n");
-    let uid = rustix::process::geteuid().as_raw();
-    text = text.replace(&format!("/spool/{uid}/"), "/spool/[UID]/");
-    let words = text.split_inclusive([' ', '\n', '/', ';', ',', '=']);
-    words.map(redact_word).collect()
-}
-
-fn redact_word(word: &str) -> String {
-    let end = word.trim_end_matches([' ', '\n', '/', ';', ',', '=']);
-    let rest = word.get(end.len()..).unwrap_or_default();
-    let is_id = end.len() == 26
-        && end.starts_with('0')
-        && end.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase());
-    let is_time = end.len() == 27 && end.ends_with('Z') && end.get(10..11) == Some("T");
-    let is_seconds = rest == " "
-        && end.split_once('.').is_some_and(|(whole, part)| {
-            part.len() == 1 && [whole, part].iter().all(|part| part.parse::<u32>().is_ok())
-        });
-    match (is_id, is_time, is_seconds) {
-        (true, _, _) => format!("[RUN]{rest}"),
-        (_, true, _) => format!("[TIME]{rest}"),
-        (_, _, true) => format!("[N]{rest}"),
-        _ => word.to_owned(),
-    }
 }
 
 /// Words of a command line, for calls that mix texts and paths.

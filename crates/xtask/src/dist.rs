@@ -31,15 +31,26 @@ pub(crate) fn make() -> Result<ExitCode> {
     }
     for program in grease_cli::commands() {
         let name = program.get_name().to_owned();
-        fs_err::copy(root.join("target/release").join(&name), dist.join("bin").join(&name))?;
+        fs_err::copy(
+            root.join("target/release").join(&name),
+            dist.join("bin").join(&name),
+        )?;
         describe(&program, &dist)?;
     }
     for file in FILES {
-        let copy = command("cp").arg("-r").arg(root.join(file)).arg(&dist).status()?;
+        let copy = command("cp")
+            .arg("-r")
+            .arg(root.join(file))
+            .arg(&dist)
+            .status()?;
         anyhow::ensure!(copy.success(), "cannot copy `{file}`");
     }
     let archive = format!("{name}.tar.gz");
-    run_quietly(command("tar").args(["czf", &archive, &name]).current_dir(&target))?;
+    run_quietly(
+        command("tar")
+            .args(["czf", &archive, &name])
+            .current_dir(&target),
+    )?;
     println!("target/dist/{archive}");
     Ok(ExitCode::SUCCESS)
 }
@@ -71,7 +82,9 @@ mod tests {
             let manual = dist.path().join("man").join(format!("{name}.1"));
             assert!(fs_err::read_to_string(manual).unwrap().contains("config"));
         }
-        let made = fs_err::read_dir(dist.path().join("completions")).unwrap().count();
+        let made = fs_err::read_dir(dist.path().join("completions"))
+            .unwrap()
+            .count();
         assert_eq!(made, grease_cli::commands().len() * SHELLS.len());
     }
 }

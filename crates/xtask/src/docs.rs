@@ -33,7 +33,10 @@ mod tests {
     fn generated_documents_are_up_to_date() {
         for (path, content) in generated() {
             let found = fs_err::read_to_string(component::workspace().join(path)).unwrap();
-            assert!(found == content, "`{path}` is out of date: run `cargo xtask docs`");
+            assert!(
+                found == content,
+                "`{path}` is out of date: run `cargo xtask docs`"
+            );
         }
     }
 }

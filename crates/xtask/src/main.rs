@@ -92,7 +92,11 @@ fn main() -> Result<ExitCode> {
         Chore::Soak { length, arguments } => test::test(&arguments, Some(length)),
         Chore::Example => example::make(),
         Chore::Docs => docs::write(),
-        Chore::Bench { benchmarks, rounds, write } => bench::bench(&benchmarks, rounds, write),
+        Chore::Bench {
+            benchmarks,
+            rounds,
+            write,
+        } => bench::bench(&benchmarks, rounds, write),
         Chore::Dist => dist::make(),
     }
 }

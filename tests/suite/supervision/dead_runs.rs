@@ -46,7 +46,10 @@ fn the_next_run_ends_what_a_killed_greaserun_left_and_completes_its_record() {
     let run = live.file_name().unwrap().to_str().unwrap();
 
     let said = run_next(&sandbox);
-    assert!(said.contains(&format!("killed what run {run} of ")), "{said}");
+    assert!(
+        said.contains(&format!("killed what run {run} of ")),
+        "{said}"
+    );
     wait_until("the child is gone", || !is_running(child));
     assert_clean(&sandbox);
     let end = end_in(&sandbox.spool().join("sealed").join(run));
@@ -100,7 +103,10 @@ fn meta(run: RunId, boot: &str, scratch: &Path) -> String {
 }
 
 fn this_boot() -> String {
-    fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned()
+    fs_err::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -110,8 +116,11 @@ fn a_run_of_an_earlier_boot_is_recorded_as_such_and_nothing_is_killed() {
     let scratch = sandbox.spool().join("scratch").join(run.to_string());
     fs_err::create_dir_all(&scratch).unwrap();
     plant(&sandbox, run, &meta(run, "another-boot", &scratch));
-    let bystander =
-        sandbox.program("sleep").arguments(["1000"]).env("GREASE_RUN_ID", run.to_string()).start();
+    let bystander = sandbox
+        .program("sleep")
+        .arguments(["1000"])
+        .env("GREASE_RUN_ID", run.to_string())
+        .start();
     run_next(&sandbox);
     assert!(is_running(bystander.pid()));
     assert_eq!(end_in(&sandbox.sealed()[0])["error"], "host-reboot");
@@ -132,7 +141,11 @@ fn a_dead_run_without_a_readable_meta_is_completed_and_what_it_left_is_ended() {
             .env("GREASE_RUN_ID", run.to_string())
             .start();
         run_next(&sandbox);
-        assert_eq!(end_in(&sandbox.sealed()[0])["error"], "supervisor-killed", "{torn:?}");
+        assert_eq!(
+            end_in(&sandbox.sealed()[0])["error"],
+            "supervisor-killed",
+            "{torn:?}"
+        );
         assert_eq!(survivor.finish().signal, Some(9), "{torn:?}");
         assert_clean(&sandbox);
     }
@@ -163,7 +176,9 @@ fn a_dead_run_cannot_make_the_next_one_remove_something_else() {
 fn many_runs_that_find_the_same_dead_one_complete_it_once() {
     let sandbox = sandbox();
     let child = kill_supervisor_of_family(&sandbox);
-    let next: Vec<Running> = (0..8).map(|_| shell(&sandbox, &[], "exit 0").start()).collect();
+    let next: Vec<Running> = (0..8)
+        .map(|_| shell(&sandbox, &[], "exit 0").start())
+        .collect();
     for running in next {
         assert_eq!(running.finish().code, Some(0));
     }
@@ -184,7 +199,9 @@ fn a_greaserun_inside_a_dead_run_does_not_kill_itself() {
     running.finish();
     // As a process of the dead job would start it.
     let run = live.file_name().unwrap();
-    let finished = shell(&sandbox, &[], "exit 6").env("GREASE_RUN_ID", run).finish();
+    let finished = shell(&sandbox, &[], "exit 6")
+        .env("GREASE_RUN_ID", run)
+        .finish();
     assert_eq!(finished.code, Some(6), "{}", finished.all());
     wait_until_empty(&sandbox);
     assert_clean(&sandbox);
@@ -203,7 +220,11 @@ fn a_kill_at_any_moment_leaves_nothing_that_the_next_run_does_not_find() {
         running.finish();
         run_next(&sandbox);
         wait_until_empty(&sandbox);
-        assert!(sandbox.scratches().is_empty(), "round {round}: {:?}", sandbox.scratches());
+        assert!(
+            sandbox.scratches().is_empty(),
+            "round {round}: {:?}",
+            sandbox.scratches()
+        );
         // A registration that was cut short is no run yet, and goes when it is old.
         let live = sandbox.live();
         let runs = live.iter().filter(|dir| dir.extension().is_none());

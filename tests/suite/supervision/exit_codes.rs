@@ -24,7 +24,11 @@ fn codes_of(sandbox: &Sandbox, numbers: &[i32], script: impl Fn(i32) -> String) 
     for batch in numbers.chunks(BATCH) {
         let start = |number: &i32| shell(sandbox, &["-q"], &script(*number)).start();
         let running: Vec<Running> = batch.iter().map(start).collect();
-        codes.extend(running.into_iter().map(|running| running.finish().code.unwrap()));
+        codes.extend(
+            running
+                .into_iter()
+                .map(|running| running.finish().code.unwrap()),
+        );
     }
     codes
 }
@@ -33,7 +37,10 @@ fn codes_of(sandbox: &Sandbox, numbers: &[i32], script: impl Fn(i32) -> String) 
 fn every_exit_code_of_a_job_passes_through() {
     let sandbox = sandbox();
     let codes: Vec<i32> = (0..=255).collect();
-    assert_eq!(codes_of(&sandbox, &codes, |code| format!("exit {code}")), codes);
+    assert_eq!(
+        codes_of(&sandbox, &codes, |code| format!("exit {code}")),
+        codes
+    );
     assert_clean(&sandbox);
 }
 
@@ -41,9 +48,14 @@ fn every_exit_code_of_a_job_passes_through() {
 fn every_signal_that_ends_a_job_is_128_more() {
     let sandbox = sandbox();
     let excepted = [&HARMLESS[..], &OF_THE_C_LIBRARY[..]].concat();
-    let signals: Vec<i32> = (1..=64).filter(|signal| !excepted.contains(signal)).collect();
+    let signals: Vec<i32> = (1..=64)
+        .filter(|signal| !excepted.contains(signal))
+        .collect();
     let expected: Vec<i32> = signals.iter().map(|signal| 128 + signal).collect();
-    assert_eq!(codes_of(&sandbox, &signals, |signal| format!("kill -{signal} $$")), expected);
+    assert_eq!(
+        codes_of(&sandbox, &signals, |signal| format!("kill -{signal} $$")),
+        expected
+    );
     assert_clean(&sandbox);
 }
 
@@ -51,7 +63,9 @@ fn every_signal_that_ends_a_job_is_128_more() {
 fn signals_that_end_nothing_do_not_end_the_job() {
     let sandbox = sandbox();
     let ignored = [17, 18, 23, 28];
-    let codes = codes_of(&sandbox, &ignored, |signal| format!("kill -{signal} $$; exit 3"));
+    let codes = codes_of(&sandbox, &ignored, |signal| {
+        format!("kill -{signal} $$; exit 3")
+    });
     assert_eq!(codes, [3; 4]);
 }
 
@@ -61,7 +75,11 @@ fn a_job_that_dumps_core_is_told_by_its_signal() {
     let finished = shell(&sandbox, &[], "kill -SEGV $$").finish();
     assert_eq!(finished.code, Some(139));
     assert_eq!(record(&sandbox)["signal"], 11);
-    assert!(finished.err().contains("was ended by signal 11 (SIGSEGV)"), "{}", finished.err());
+    assert!(
+        finished.err().contains("was ended by signal 11 (SIGSEGV)"),
+        "{}",
+        finished.err()
+    );
 }
 
 /// Asserts code and words of a run whose job could not be started, and that a record says so.
@@ -69,10 +87,17 @@ fn a_job_that_dumps_core_is_told_by_its_signal() {
 fn assert_not_started(sandbox: &Sandbox, finished: &Finished, code: i32, words: &[&str]) {
     assert_eq!(finished.code, Some(code), "{}", finished.err());
     for word in words {
-        assert!(finished.err().contains(word), "`{word}` is not in:\n{}", finished.err());
+        assert!(
+            finished.err().contains(word),
+            "`{word}` is not in:\n{}",
+            finished.err()
+        );
     }
     let record = record(sandbox);
-    assert_eq!((&record["result"], &record["error"]), (&"error".into(), &"spawn".into()));
+    assert_eq!(
+        (&record["result"], &record["error"]),
+        (&"error".into(), &"spawn".into())
+    );
     assert_clean(sandbox);
 }
 
@@ -80,7 +105,10 @@ fn assert_not_started(sandbox: &Sandbox, finished: &Finished, code: i32, words: 
 fn a_missing_command_is_127_and_shows_where_it_was_looked_for() {
     let sandbox = sandbox();
     let finished = job(&sandbox, &[], &["no-such-command"]).finish();
-    let words = ["cannot execute `no-such-command`", "PATH is /usr/local/bin:/usr/bin:/bin"];
+    let words = [
+        "cannot execute `no-such-command`",
+        "PATH is /usr/local/bin:/usr/bin:/bin",
+    ];
     assert_not_started(&sandbox, &finished, 127, &words);
     let finished = job(&sandbox, &[], &["./absent"]).finish();
     assert_not_started(&sandbox, &finished, 127, &["cannot execute `./absent`"]);
@@ -98,7 +126,12 @@ fn a_file_without_the_executable_bit_is_126_and_the_hint_is_chmod() {
     let sandbox = sandbox();
     fs_err::write(sandbox.work("script"), "#!/bin/sh\n").unwrap();
     let finished = job(&sandbox, &[], &["./script"]).finish();
-    assert_not_started(&sandbox, &finished, 126, &["cannot execute `./script`", "chmod +x"]);
+    assert_not_started(
+        &sandbox,
+        &finished,
+        126,
+        &["cannot execute `./script`", "chmod +x"],
+    );
 }
 
 #[test]
@@ -120,7 +153,12 @@ fn a_script_whose_interpreter_is_missing_is_127_and_names_the_interpreter() {
     let sandbox = sandbox();
     executable(&sandbox, "script", "#!/no/such/python3 -u\nprint()\n");
     let finished = job(&sandbox, &[], &["./script"]).finish();
-    assert_not_started(&sandbox, &finished, 127, &["the interpreter `/no/such/python3`"]);
+    assert_not_started(
+        &sandbox,
+        &finished,
+        127,
+        &["the interpreter `/no/such/python3`"],
+    );
 }
 
 #[test]
@@ -136,7 +174,10 @@ fn a_script_without_an_interpreter_line_is_run_by_the_shell_as_everywhere() {
     let sandbox = sandbox();
     executable(&sandbox, "script", "echo by the shell; exit 5\n");
     let finished = job(&sandbox, &[], &["./script"]).finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(5), "by the shell\n"));
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(5), "by the shell\n")
+    );
 }
 
 #[test]
@@ -156,13 +197,22 @@ fn a_scratch_directory_on_a_noexec_mount_is_126_and_names_mount_and_key() {
     )
     .unwrap();
     let jar = sandbox.path("job.jar");
-    JarBuilder::new().script("run.sh", "#!/bin/sh\necho never\n").write(&jar);
+    JarBuilder::new()
+        .script("run.sh", "#!/bin/sh\necho never\n")
+        .write(&jar);
     let script = r#"mount -t tmpfs -o noexec none "$1" && shift && exec "$@""#;
-    let run = sandbox.program("unshare").arguments(["--mount", "sh", "-c", script, "sh"]);
+    let run = sandbox
+        .program("unshare")
+        .arguments(["--mount", "sh", "-c", script, "sh"]);
     let finished = run
         .arguments([&scratch, &sandbox.programs().join("greaserun")])
         .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r".as_ref(), "shell".as_ref(), jar.as_os_str(), "run.sh".as_ref()])
+        .arguments([
+            "-r".as_ref(),
+            "shell".as_ref(),
+            jar.as_os_str(),
+            "run.sh".as_ref(),
+        ])
         .finish();
     let mount = format!("`{}` is mounted noexec", scratch.display());
     assert_not_started(&sandbox, &finished, 126, &[&mount, "common.scratch_dir"]);

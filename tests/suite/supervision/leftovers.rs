@@ -4,7 +4,7 @@ use grease_testkit::component::{Component, require};
 use grease_testkit::sandbox::{is_running, state, wait_for_file, wait_until};
 use rustix::process::Signal;
 
-use super::{assert_clean, job, kill, pid_in, record, sandbox, sandbox_with, shell};
+use super::{assert_clean, job, kill, pid_in, record, sandbox, sandbox_with, shell, through};
 
 /// Little patience, for tests in which something has to be waited out.
 const BRISK: &str = r#"{"nice": 0, "drain": "200ms", "grace": "200ms"}"#;
@@ -18,15 +18,18 @@ fn a_process_in_its_own_session_is_ended_and_named() {
     let named = format!("processes outlived the job: {pid} (sleep)");
     assert!(finished.err().contains(&named), "{}", finished.err());
     let record = record(&sandbox);
-    assert_eq!((&record["result"], &record["leftovers"]), (&"success".into(), &1.into()));
+    assert_eq!(
+        (&record["result"], &record["leftovers"]),
+        (&"success".into(), &1.into())
+    );
     assert_clean(&sandbox);
 }
 
 #[test]
 fn a_daemon_that_forked_twice_is_ended() {
     let sandbox = sandbox_with(BRISK);
-    let daemon = r#"(setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null 2>&1 &)
-        until [ -s pid ]; do sleep 0.01; done; exit 4"#;
+    let daemon = "(setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null 2>&1 &)
+        until [ -s pid ]; do sleep 0.01; done; exit 4";
     let finished = shell(&sandbox, &[], daemon).finish();
     assert_eq!(finished.code, Some(4));
     assert!(!is_running(pid_in(&sandbox, "pid")));
@@ -38,7 +41,10 @@ fn a_daemon_that_forked_twice_is_ended() {
 fn a_grandchild_that_holds_the_output_does_not_hold_the_run() {
     let sandbox = sandbox_with(BRISK);
     let finished = shell(&sandbox, &[], "echo before; sleep 1000 & exit 3").finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(3), "before\n"));
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(3), "before\n")
+    );
     assert_clean(&sandbox);
 }
 
@@ -59,7 +65,10 @@ fn a_stranger_that_holds_the_output_does_not_hold_the_run() {
 fn output_that_a_child_writes_shortly_after_the_jobs_end_is_kept() {
     let sandbox = sandbox();
     let finished = shell(&sandbox, &[], "(sleep 0.3; echo late) & exit 0").finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(0), "late\n"));
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(0), "late\n")
+    );
     assert_eq!(record(&sandbox)["leftovers"], 0);
 }
 
@@ -123,7 +132,12 @@ fn a_tree_that_ignores_term_is_killed_after_timeout_and_grace() {
     let sandbox = sandbox();
     let script = "trap '' TERM; setsid sh -c 'while :; do sleep 0.1; done' &
         (sleep 1000) & while :; do sleep 0.1; done";
-    let finished = shell(&sandbox, &["--timeout", "500ms", "--grace", "300ms"], script).finish();
+    let finished = shell(
+        &sandbox,
+        &["--timeout", "500ms", "--grace", "300ms"],
+        script,
+    )
+    .finish();
     assert_eq!(finished.code, Some(124));
     assert!(finished.err().contains("timed out"), "{}", finished.err());
     assert_eq!(record(&sandbox)["result"], "timeout");
@@ -137,11 +151,16 @@ fn leftovers_can_be_waited_for() {
     let mut running = shell(&sandbox, &["--leftovers", "wait"], script).start();
     // The drain and the grace are over long before the test notices that nothing ends.
     let started = std::time::Instant::now();
-    wait_until("drain and grace are over", || started.elapsed().as_millis() > 1000);
+    wait_until("drain and grace are over", || {
+        started.elapsed().as_millis() > 1000
+    });
     assert!(!running.has_ended());
     fs_err::write(sandbox.work("go"), "").unwrap();
     let finished = running.finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(6), "late\n"));
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(6), "late\n")
+    );
     assert_eq!(record(&sandbox)["leftovers"], 0);
 }
 
@@ -227,8 +246,16 @@ for count in range(2000):
 time.sleep(0.5)
 print('last')
 ";
-    let finished = job(&sandbox, &["--leftovers", "wait"], &["python3", "-c", chain]).finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(0), "last\n"));
+    let finished = job(
+        &sandbox,
+        &["--leftovers", "wait"],
+        &["python3", "-c", chain],
+    )
+    .finish();
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(0), "last\n")
+    );
     assert_eq!(record(&sandbox)["leftovers"], 0);
 }
 
@@ -237,18 +264,21 @@ fn children_that_the_caller_had_before_are_not_the_jobs() {
     let sandbox = sandbox_with(BRISK);
     // A shell that executes greaserun in its own place leaves its children to it.
     let script = r#"sleep 1000 & echo $! > stranger; exec "$@""#;
-    let finished = sandbox
-        .program("sh")
-        .arguments(["-c", script, "sh"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "sh", "-c", "sleep 1000 & exit 7"]);
-    let mut command = finished.into_command();
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let job = ["sh", "-c", "sleep 1000 & exit 7"];
+    let mut command = through(&sandbox, &["sh", "-c", script, "sh"], &[], &job).into_command();
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     assert_eq!(command.status().unwrap().code(), Some(7));
-    let stranger: i32 = wait_for_file(&sandbox.work("stranger")).trim().parse().unwrap();
+    let stranger: i32 = wait_for_file(&sandbox.work("stranger"))
+        .trim()
+        .parse()
+        .unwrap();
     assert_eq!(record(&sandbox)["leftovers"], 1);
-    assert!(is_running(stranger), "a process that is not the job's was killed");
+    assert!(
+        is_running(stranger),
+        "a process that is not the job's was killed"
+    );
     kill(stranger, Signal::KILL);
     wait_until("it is gone", || !is_running(stranger));
     assert_clean(&sandbox);
@@ -259,13 +289,13 @@ fn output_that_goes_through_a_process_substitution_is_whole() {
     let sandbox = sandbox_with(BRISK);
     // Such a shell executes greaserun in its own place, with `tee` as its child.
     let script = r#""$@" > >(tee copy)"#;
-    let finished = sandbox
-        .program("bash")
-        .arguments(["-c", script, "bash"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "seq", "100000"])
-        .finish();
+    let finished = through(
+        &sandbox,
+        &["bash", "-c", script, "bash"],
+        &[],
+        &["seq", "100000"],
+    )
+    .finish();
     assert_eq!(finished.code, Some(0));
     assert_eq!(finished.out().lines().count(), 100_000);
     assert_eq!(record(&sandbox)["leftovers"], 0);

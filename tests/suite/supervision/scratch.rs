@@ -6,7 +6,7 @@ use std::path::Path;
 use grease_testkit::component::{Component, require};
 use grease_testkit::sandbox::{Finished, Sandbox};
 
-use super::{assert_clean, record, sandbox, shell};
+use super::{assert_clean, record, sandbox, shell, through};
 
 /// A config with a place of its own for scratch directories.
 fn configure_scratch(sandbox: &Sandbox, scratch: &Path) {
@@ -20,16 +20,22 @@ fn configure_scratch(sandbox: &Sandbox, scratch: &Path) {
 fn it_is_private_though_the_callers_umask_is_open() {
     let sandbox = sandbox();
     let line = r#"umask 0; exec "$@""#;
-    let finished = sandbox
-        .program("sh")
-        .arguments(["-c", line, "sh"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "sh", "-c"])
-        .arguments([r#"stat -c %a "$GREASE_SCRATCH_DIR"; umask"#])
-        .finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(0), "700\n0000\n"));
-    let spool = fs_err::metadata(sandbox.spool()).unwrap().permissions().mode();
+    let script = r#"stat -c %a "$GREASE_SCRATCH_DIR"; umask"#;
+    let finished = through(
+        &sandbox,
+        &["sh", "-c", line, "sh"],
+        &[],
+        &["sh", "-c", script],
+    )
+    .finish();
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(0), "700\n0000\n")
+    );
+    let spool = fs_err::metadata(sandbox.spool())
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(spool & 0o777, 0o700);
     assert_clean(&sandbox);
 }
@@ -39,11 +45,19 @@ fn it_lies_where_the_config_says_and_two_runs_have_two() {
     let sandbox = sandbox();
     let place = sandbox.path("elsewhere/scratch");
     configure_scratch(&sandbox, &place);
-    let show = || shell(&sandbox, &[], r#"echo "$GREASE_SCRATCH_DIR""#).finish().out();
+    let show = || {
+        shell(&sandbox, &[], r#"echo "$GREASE_SCRATCH_DIR""#)
+            .finish()
+            .out()
+    };
     let (first, second) = (show(), show());
     assert_ne!(first, second);
     assert_eq!(Path::new(first.trim()).parent(), Some(place.as_path()));
-    assert_eq!(fs_err::read_dir(&place).unwrap().count(), 0, "both are gone");
+    assert_eq!(
+        fs_err::read_dir(&place).unwrap().count(),
+        0,
+        "both are gone"
+    );
 }
 
 #[test]
@@ -69,7 +83,10 @@ fn a_job_may_remove_it_itself() {
 #[test]
 fn it_goes_when_the_job_cannot_be_started_or_is_ended_by_its_timeout() {
     let sandbox = sandbox();
-    assert_eq!(super::job(&sandbox, &[], &["absent"]).finish().code, Some(127));
+    assert_eq!(
+        super::job(&sandbox, &[], &["absent"]).finish().code,
+        Some(127)
+    );
     assert_clean(&sandbox);
     let finished = shell(&sandbox, &["--timeout", "200ms"], "sleep 1000").finish();
     assert_eq!(finished.code, Some(124));
@@ -85,10 +102,19 @@ fn a_place_where_it_cannot_be_made_is_told_with_the_key_that_names_it() {
     let finished = shell(&sandbox, &[], "echo never").finish();
     assert_eq!((finished.code, finished.out().as_str()), (Some(74), ""));
     let said = finished.err();
-    let first = format!("cannot make a scratch directory below `{}`", place.display());
-    assert!(said.contains(&first) && said.contains("common.scratch_dir"), "{said}");
+    let first = format!(
+        "cannot make a scratch directory below `{}`",
+        place.display()
+    );
+    assert!(
+        said.contains(&first) && said.contains("common.scratch_dir"),
+        "{said}"
+    );
     let record = record(&sandbox);
-    assert_eq!((&record["result"], &record["error"]), (&"error".into(), &"host".into()));
+    assert_eq!(
+        (&record["result"], &record["error"]),
+        (&"error".into(), &"host".into())
+    );
     assert_clean(&sandbox);
 }
 
@@ -117,7 +143,12 @@ const SPOOL: &str = r#"mkdir -p "$state/spool" && chmod 700 "$state/spool" &&
 
 #[track_caller]
 fn assert_ran_with_a_warning(finished: &Finished) {
-    assert_eq!((finished.code, finished.out().as_str()), (Some(5), "ran\n"), "{}", finished.err());
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(5), "ran\n"),
+        "{}",
+        finished.err()
+    );
     assert!(finished.err().contains("warning: "), "{}", finished.err());
 }
 
@@ -148,6 +179,11 @@ fn a_job_runs_to_its_end_though_the_disk_fills_up_meanwhile() {
     let script = "seq 100000 >&2; echo ran; exit 5";
     let finished = on_small_disk(&sandbox, "true", script);
     assert_ran_with_a_warning(&finished);
-    assert!(finished.err().contains("the log of this run is not complete"), "no word of it");
+    assert!(
+        finished
+            .err()
+            .contains("the log of this run is not complete"),
+        "no word of it"
+    );
     assert!(finished.err().contains("\n100000\n"));
 }

@@ -6,7 +6,7 @@ use grease_testkit::jar::write_large;
 use grease_testkit::sandbox::{Running, Sandbox, state, wait_for_file, wait_until};
 use rustix::process::Signal;
 
-use super::{assert_clean, job, kill, pid_in, record, sandbox, shell, wait_until_empty};
+use super::{assert_clean, job, kill, pid_in, record, sandbox, shell, through, wait_until_empty};
 
 /// Waits until a job has written `count` lines to a file in its directory.
 fn wait_for_lines(sandbox: &Sandbox, file: &str, count: usize) {
@@ -24,22 +24,30 @@ fn a_job_that_is_asked_to_end_keeps_its_last_words_and_its_code() {
     wait_for_file(&sandbox.work("ready"));
     running.signal(Signal::TERM);
     let finished = running.finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(9), "caught\n"));
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(9), "caught\n")
+    );
     let record = record(&sandbox);
     assert_eq!(record["result"], "cancellation");
-    assert_eq!((&record["error"], &record["exit"]), (&"signal".into(), &9.into()));
+    assert_eq!(
+        (&record["error"], &record["exit"]),
+        (&"signal".into(), &9.into())
+    );
     assert_clean(&sandbox);
 }
 
 #[test]
 fn each_signal_that_ends_a_program_is_passed_on_to_the_whole_job() {
-    for (name, signal) in
-        [("HUP", Signal::HUP), ("INT", Signal::INT), ("QUIT", Signal::QUIT), ("TERM", Signal::TERM)]
-    {
+    for (name, signal) in [
+        ("HUP", Signal::HUP),
+        ("INT", Signal::INT),
+        ("QUIT", Signal::QUIT),
+        ("TERM", Signal::TERM),
+    ] {
         let sandbox = sandbox();
-        let child = format!(
-            "trap 'echo child; exit' {name}; echo > ready; while :; do sleep 0.02; done"
-        );
+        let child =
+            format!("trap 'echo child; exit' {name}; echo > ready; while :; do sleep 0.02; done");
         let script = format!(
             r#"trap 'wait; echo leader; exit 7' {name}
             setsid env --default-signal sh -c "{child}" & while :; do sleep 0.02; done"#
@@ -70,7 +78,9 @@ fn a_second_signal_kills_at_once_though_the_grace_is_long() {
     running.signal(Signal::TERM);
     wait_for_lines(&sandbox, "terms", 1);
     let first = Instant::now();
-    wait_until("a person loses patience", || first.elapsed() > Duration::from_millis(500));
+    wait_until("a person loses patience", || {
+        first.elapsed() > Duration::from_millis(500)
+    });
     assert!(!running.has_ended(), "the first signal gives the grace");
     running.signal(Signal::INT);
     assert_eq!(running.finish().code, Some(137));
@@ -88,7 +98,9 @@ fn one_request_that_arrives_twice_is_not_impatience() {
         let running = shell(&sandbox, &["--grace", "1h"], script).start();
         wait_for_file(&sandbox.work("ready"));
         running.signal(Signal::TERM);
-        wait_until("the first one has been read", || !pending(running.pid(), Signal::TERM));
+        wait_until("the first one has been read", || {
+            !pending(running.pid(), Signal::TERM)
+        });
         running.signal(Signal::TERM);
         let finished = running.finish();
         let got = (finished.code, finished.out());
@@ -99,7 +111,10 @@ fn one_request_that_arrives_twice_is_not_impatience() {
 /// Whether a signal to a process has not been taken yet.
 fn pending(pid: i32, signal: Signal) -> bool {
     let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("ShdPnd:"))
+        .unwrap();
     let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
     mask & (1 << (signal.as_raw() - 1)) != 0
 }
@@ -114,7 +129,9 @@ fn a_hangup_that_comes_twice_is_not_impatience() {
     running.signal(Signal::HUP);
     wait_for_lines(&sandbox, "hups", 1);
     let first = Instant::now();
-    wait_until("this is not one hangup", || first.elapsed() > Duration::from_millis(500));
+    wait_until("this is not one hangup", || {
+        first.elapsed() > Duration::from_millis(500)
+    });
     running.signal(Signal::HUP);
     // Taken in the order of their numbers, so that the answer comes after the hangup.
     running.signal(Signal::USR1);
@@ -142,12 +159,7 @@ fn signals_that_inform_reach_the_jobs_first_process_only() {
 fn a_hangup_after_nohup_is_ignored_by_greaserun_and_the_job() {
     let sandbox = sandbox();
     let script = "trap 'exit 4' USR1; kill -HUP $$; echo > ready; while :; do sleep 0.02; done";
-    let running = sandbox
-        .program("nohup")
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "sh", "-c", script])
-        .start();
+    let running = through(&sandbox, &["nohup"], &[], &["sh", "-c", script]).start();
     wait_for_file(&sandbox.work("ready"));
     running.signal(Signal::HUP);
     running.signal(Signal::USR1);
@@ -160,13 +172,13 @@ const NONE_IGNORED: &str = "0000000180000000";
 
 /// `env OPTIONS greaserun ... SCRIPT`.
 fn under_env(sandbox: &Sandbox, options: &[&str], script: &str) -> Running {
-    sandbox
-        .program("env")
-        .arguments(options)
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "sh", "-c", script])
-        .start()
+    through(
+        sandbox,
+        &[&["env"], options].concat(),
+        &[],
+        &["sh", "-c", script],
+    )
+    .start()
 }
 
 #[test]
@@ -207,20 +219,31 @@ fn a_stop_stops_job_and_greaserun_and_their_clock_until_they_are_continued() {
     let sandboxes = [Signal::TSTP, Signal::TTIN, Signal::TTOU].map(|signal| (signal, sandbox()));
     let stopped = sandboxes.each_ref().map(|(signal, sandbox)| {
         let running = shell(sandbox, &["--timeout", "3s"], script).start();
-        let pids = [pid_in(sandbox, "child"), pid_in(sandbox, "leader"), running.pid()];
+        let pids = [
+            pid_in(sandbox, "child"),
+            pid_in(sandbox, "leader"),
+            running.pid(),
+        ];
         running.signal(*signal);
-        wait_until("all are stopped", || pids.iter().all(|pid| state(*pid) == Some('T')));
+        wait_until("all are stopped", || {
+            pids.iter().all(|pid| state(*pid) == Some('T'))
+        });
         running
     });
     let since = Instant::now();
-    wait_until("more time has passed than the job has", || since.elapsed() > limit);
+    wait_until("more time has passed than the job has", || {
+        since.elapsed() > limit
+    });
     for (running, (signal, sandbox)) in stopped.into_iter().zip(&sandboxes) {
         running.signal(Signal::CONT);
         fs_err::write(sandbox.work("go"), "now\n").unwrap();
         let finished = running.finish();
         assert_eq!(finished.code, Some(5), "{signal:?}: {}", finished.err());
         let lasted = record(sandbox)["usage"]["duration_ms"].as_u64().unwrap();
-        assert!(u128::from(lasted) < limit.as_millis(), "the pause counted: {lasted} ms");
+        assert!(
+            u128::from(lasted) < limit.as_millis(),
+            "the pause counted: {lasted} ms"
+        );
     }
 }
 
@@ -266,7 +289,10 @@ fn a_request_to_end_that_comes_while_the_jar_is_unpacked_starts_no_job() {
     assert_eq!(finished.code, Some(143), "{}", finished.err());
     assert!(!sandbox.work("started").exists());
     let record = record(&sandbox);
-    assert_eq!((&record["result"], &record["error"]), (&"cancellation".into(), &"signal".into()));
+    assert_eq!(
+        (&record["result"], &record["error"]),
+        (&"cancellation".into(), &"signal".into())
+    );
     assert_clean(&sandbox);
 }
 
@@ -282,7 +308,12 @@ fn a_request_to_end_at_any_moment_of_the_start_leaves_nothing_behind() {
         let finished = running.finish();
         // Before greaserun holds signals back, the signal ends it, as any other program.
         let by_default = finished.signal == Some(15);
-        assert!(by_default || finished.code == Some(143), "{}: {}", round, finished.all());
+        assert!(
+            by_default || finished.code == Some(143),
+            "{}: {}",
+            round,
+            finished.all()
+        );
         wait_until_empty(&sandbox);
         assert_clean(&sandbox);
     }

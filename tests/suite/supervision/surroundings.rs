@@ -6,7 +6,7 @@ use grease_testkit::component::{Component, require};
 use grease_testkit::sandbox::{Sandbox, wait_until};
 use serde_json::Value;
 
-use super::{assert_clean, job, record, sandbox, sandbox_with, shell};
+use super::{assert_clean, job, record, sandbox, sandbox_with, shell, through};
 
 #[test]
 fn a_job_inherits_no_descriptor_of_greaserun() {
@@ -14,13 +14,13 @@ fn a_job_inherits_no_descriptor_of_greaserun() {
     // What the tests were started with is not greaserun's either.
     let line = "for fd in $(ls /proc/self/fd); do [ $fd -gt 2 ] && eval \"exec $fd>&-\"; done
         exec \"$@\"";
-    let finished = sandbox
-        .program("bash")
-        .arguments(["-c", line, "bash"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "sh", "-c", "ls -l /proc/$$/fd"])
-        .finish();
+    let finished = through(
+        &sandbox,
+        &["bash", "-c", line, "bash"],
+        &[],
+        &["sh", "-c", "ls -l /proc/$$/fd"],
+    )
+    .finish();
     let out = finished.out();
     let lines: Vec<&str> = out.lines().filter(|line| line.contains("->")).collect();
     assert_eq!(lines.len(), 3, "{out}");
@@ -48,22 +48,37 @@ fn a_command_is_looked_for_in_the_path_of_the_job() {
     fs_err::create_dir(&dir).unwrap();
     std::os::unix::fs::symlink("/bin/echo", dir.join("my-own-command")).unwrap();
     let path = format!("/nonexistent:{}:/bin", dir.display());
-    let finished = job(&sandbox, &[], &["my-own-command", "hello"]).env("PATH", path).finish();
-    assert_eq!((finished.code, finished.out().as_str()), (Some(0), "hello\n"));
+    let finished = job(&sandbox, &[], &["my-own-command", "hello"])
+        .env("PATH", path)
+        .finish();
+    assert_eq!(
+        (finished.code, finished.out().as_str()),
+        (Some(0), "hello\n")
+    );
 }
 
 #[test]
 fn an_environment_of_a_megabyte_and_a_long_list_of_arguments_arrive() {
     let sandbox = sandbox();
     let value = "v".repeat(100_000);
-    let mut run = job(&sandbox, &["-q"], &["sh", "-c", "env | wc -c; echo $#", "sh"]);
+    let mut run = job(
+        &sandbox,
+        &["-q"],
+        &["sh", "-c", "env | wc -c; echo $#", "sh"],
+    );
     for number in 0..10 {
         run = run.env(&format!("LARGE_{number}"), &value);
     }
-    let finished = run.arguments((0..20_000).map(|number| format!("argument-{number}"))).finish();
+    let finished = run
+        .arguments((0..20_000).map(|number| format!("argument-{number}")))
+        .finish();
     let out = finished.out();
     let (bytes, count) = out.split_once('\n').unwrap();
-    assert!(bytes.trim().parse::<usize>().unwrap() > 1_000_000, "{}", finished.err());
+    assert!(
+        bytes.trim().parse::<usize>().unwrap() > 1_000_000,
+        "{}",
+        finished.err()
+    );
     assert_eq!(count.trim(), "20000");
 }
 
@@ -87,11 +102,18 @@ fn words_and_variables_that_are_no_text_arrive_unchanged() {
 
     let sandbox = sandbox();
     let odd = std::ffi::OsStr::from_bytes(b"\xff \n'\"$x\\");
-    let finished = job(&sandbox, &["-q"], &["sh", "-c", r#"printf '%s|%s' "$1" "$ODD""#, "sh"])
-        .arguments([odd])
-        .env("ODD", odd)
-        .finish();
-    assert_eq!(finished.stdout, [odd.as_bytes(), b"|", odd.as_bytes()].concat());
+    let finished = job(
+        &sandbox,
+        &["-q"],
+        &["sh", "-c", r#"printf '%s|%s' "$1" "$ODD""#, "sh"],
+    )
+    .arguments([odd])
+    .env("ODD", odd)
+    .finish();
+    assert_eq!(
+        finished.stdout,
+        [odd.as_bytes(), b"|", odd.as_bytes()].concat()
+    );
 }
 
 #[test]
@@ -103,25 +125,26 @@ fn niceness_memory_priority_and_limits_of_the_config_arrive() {
     let script = "nice; cat /proc/self/oom_score_adj; ionice
         ulimit -n; ulimit -H -n; ulimit -c; ulimit -f";
     let finished = shell(&sandbox, &[], script).finish();
-    assert_eq!(finished.out(), "7\n456\nidle\n77\n77\n0\n2048\n", "{}", finished.err());
+    assert_eq!(
+        finished.out(),
+        "7\n456\nidle\n77\n77\n0\n2048\n",
+        "{}",
+        finished.err()
+    );
     assert!(!finished.err().contains("warning"), "{}", finished.err());
 }
 
 #[test]
 fn the_session_of_a_nicer_job_is_nicer_too() {
     let autogroup = "/proc/self/autogroup";
-    let Ok(_) = fs_err::read_to_string(autogroup) else { return };
+    let Ok(_) = fs_err::read_to_string(autogroup) else {
+        return;
+    };
     let sandbox = sandbox_with(r#"{"nice": 7}"#);
     let script = format!("cut -d' ' -f3 {autogroup}; nice");
     assert_eq!(shell(&sandbox, &[], &script).finish().out(), "7\n7\n");
     // A caller that is nicer already is not made less nice, whoever it is.
-    let finished = sandbox
-        .program("nice")
-        .arguments(["-n", "12"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "sh", "-c", &script])
-        .finish();
+    let finished = through(&sandbox, &["nice", "-n", "12"], &[], &["sh", "-c", &script]).finish();
     assert_eq!(finished.out(), "12\n12\n");
 }
 
@@ -129,28 +152,29 @@ fn the_session_of_a_nicer_job_is_nicer_too() {
 fn a_job_whose_caller_is_sooner_killed_for_memory_stays_so_without_a_warning() {
     let sandbox = sandbox();
     let line = r#"echo 700 > /proc/self/oom_score_adj; exec "$@""#;
-    let finished = sandbox
-        .program("sh")
-        .arguments(["-c", line, "sh"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "cat", "/proc/self/oom_score_adj"])
-        .finish();
+    let finished = through(
+        &sandbox,
+        &["sh", "-c", line, "sh"],
+        &[],
+        &["cat", "/proc/self/oom_score_adj"],
+    )
+    .finish();
     assert_eq!(finished.out(), "700\n");
     assert!(!finished.err().contains("warning"), "{}", finished.err());
 }
 
 #[test]
 fn what_cannot_be_set_is_a_warning_and_the_job_runs() {
-    let sandbox = sandbox_with(r#"{"nice": 0, "ionice": "idle", "rlimits": {"nofile": 2000000000}}"#);
+    let sandbox =
+        sandbox_with(r#"{"nice": 0, "ionice": "idle", "rlimits": {"nofile": 2000000000}}"#);
     // ionice(1) is looked for in the path of the job.
-    let finished = sandbox
-        .program("sh")
-        .arguments(["-c", r#"PATH=/nonexistent; exec "$@""#, "sh"])
-        .arguments([sandbox.programs().join("greaserun")])
-        .arguments(["-c".as_ref(), sandbox.path("scalegrease.json").as_os_str()])
-        .arguments(["-r", "shell", "-", "--", "/bin/echo", "ran"])
-        .finish();
+    let finished = through(
+        &sandbox,
+        &["sh", "-c", r#"PATH=/nonexistent; exec "$@""#, "sh"],
+        &[],
+        &["/bin/echo", "ran"],
+    )
+    .finish();
     assert_eq!((finished.code, finished.out().as_str()), (Some(0), "ran\n"));
     let said = finished.err();
     for warning in [
@@ -158,7 +182,10 @@ fn what_cannot_be_set_is_a_warning_and_the_job_runs() {
         "cannot set the limit `nofile` to 2000000000 for the job: Operation not permitted",
     ] {
         assert!(said.contains(warning), "{said}");
-        assert!(super::log(&sandbox).contains(warning), "it is not in the log");
+        assert!(
+            super::log(&sandbox).contains(warning),
+            "it is not in the log"
+        );
     }
 }
 
@@ -186,9 +213,14 @@ fn a_run_that_a_job_starts_is_manual_and_names_its_parent() {
     assert_eq!(finished.code, Some(7), "{}", finished.err());
     let out = finished.out();
     let told: Vec<Vec<&str>> = out.lines().map(|line| line.split(' ').collect()).collect();
-    let [outer, inner] = told.as_slice() else { panic!("{out}") };
+    let [outer, inner] = told.as_slice() else {
+        panic!("{out}")
+    };
     assert_ne!(outer[0], inner[0]);
-    assert_ne!(outer[2], inner[2], "each has a scratch directory of its own");
+    assert_ne!(
+        outer[2], inner[2],
+        "each has a scratch directory of its own"
+    );
     assert_eq!((outer[1], inner[1]), ("none", "none"));
 
     let start = |run: &str| start_of(&sandbox.spool().join("sealed").join(run));
@@ -209,7 +241,10 @@ fn two_runs_in_one_line_of_shell_are_two_runs_with_their_own_codes() {
     let finished = sandbox
         .program("sh")
         .arguments(["-c", line])
-        .env("PATH", format!("{}:/usr/bin:/bin", sandbox.programs().display()))
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", sandbox.programs().display()),
+        )
         .env("CONFIG", sandbox.path("scalegrease.json"))
         .finish();
     assert_eq!(finished.out(), "4\n2\n", "{}", finished.err());
@@ -234,9 +269,25 @@ fn the_record_counts_bytes_and_the_cpu_time_of_all_processes() {
     let script = format!("printf 12345; printf 123 >&2; (setsid sh -c '{spin}' &); exit 0");
     let finished = shell(&sandbox, &["-q", "--leftovers", "wait"], &script).finish();
     assert_eq!((finished.code, finished.out().as_str()), (Some(0), "12345"));
-    assert_eq!((usage(&sandbox, "out_bytes"), usage(&sandbox, "err_bytes")), (5, 3));
-    assert!(usage(&sandbox, "cpu_ms") >= 50, "{} ms", usage(&sandbox, "cpu_ms"));
+    assert_eq!(
+        (usage(&sandbox, "out_bytes"), usage(&sandbox, "err_bytes")),
+        (5, 3)
+    );
+    assert!(
+        usage(&sandbox, "cpu_ms") >= 50,
+        "{} ms",
+        usage(&sandbox, "cpu_ms")
+    );
     assert!(usage(&sandbox, "duration_ms") >= 50);
+}
+
+#[test]
+fn the_cpu_time_that_the_caller_had_used_before_is_not_counted() {
+    let sandbox = sandbox();
+    let line = r#"sh -c 'i=0; while [ $i -lt 400000 ]; do i=$((i + 1)); done'; exec "$@""#;
+    through(&sandbox, &["sh", "-c", line, "sh"], &[], &["true"]).finish();
+    let counted = usage(&sandbox, "cpu_ms");
+    assert!(counted < 200, "{counted} ms");
 }
 
 #[test]
@@ -244,7 +295,11 @@ fn the_cpu_time_of_a_leftover_that_was_killed_is_counted() {
     let sandbox = sandbox_with(r#"{"nice": 0, "drain": "500ms", "grace": "1ms"}"#);
     let script = "trap '' TERM; setsid sh -c 'while :; do :; done' & exit 0";
     assert_eq!(shell(&sandbox, &[], script).finish().code, Some(0));
-    assert!(usage(&sandbox, "cpu_ms") >= 100, "{} ms", usage(&sandbox, "cpu_ms"));
+    assert!(
+        usage(&sandbox, "cpu_ms") >= 100,
+        "{} ms",
+        usage(&sandbox, "cpu_ms")
+    );
 }
 
 #[test]
@@ -274,5 +329,9 @@ while not os.path.exists('go'): time.sleep(0.02)
     fs_err::write(sandbox.work("go"), "").unwrap();
     assert_eq!(running.finish().code, Some(0));
     assert!(usage(&sandbox, "maxrss_kb") < 60_000);
-    assert!(usage(&sandbox, "tree_rss_kb") > 85_000, "{}", usage(&sandbox, "tree_rss_kb"));
+    assert!(
+        usage(&sandbox, "tree_rss_kb") > 85_000,
+        "{}",
+        usage(&sandbox, "tree_rss_kb")
+    );
 }

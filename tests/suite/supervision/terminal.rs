@@ -27,12 +27,19 @@ impl Session {
         let (running, keys) = sandbox
             .program(script)
             .arguments(["-qec", "bash --norc --noprofile -i", "/dev/null"])
-            .env("PATH", format!("{}:/usr/bin:/bin", sandbox.programs().display()))
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", sandbox.programs().display()),
+            )
             .env("SHELL", "/bin/sh")
             .env("TERM", "dumb")
             .env("PS1", "")
             .start_and_type();
-        Some(Self { sandbox, running, keys })
+        Some(Self {
+            sandbox,
+            running,
+            keys,
+        })
     }
 
     /// Types some keys.
@@ -51,13 +58,19 @@ impl Session {
         fs_err::write(self.sandbox.work("script"), script).unwrap();
         let config = self.sandbox.path("scalegrease.json");
         let config = config.display();
-        self.line(&format!("greaserun -c {config} {options} -r shell - -- sh script{behind}"));
+        self.line(&format!(
+            "greaserun -c {config} {options} -r shell - -- sh script{behind}"
+        ));
     }
 
     /// Ends the shell, and gives what was on the terminal.
     fn exit(mut self) -> (Sandbox, Finished) {
         self.line("exit 0");
-        let Self { sandbox, running, keys } = self;
+        let Self {
+            sandbox,
+            running,
+            keys,
+        } = self;
         let finished = running.finish();
         drop(keys);
         (sandbox, finished)
@@ -66,7 +79,9 @@ impl Session {
 
 #[test]
 fn ctrl_c_reaches_the_job_once_and_its_code_comes_back() {
-    let Some(mut session) = Session::start() else { return };
+    let Some(mut session) = Session::start() else {
+        return;
+    };
     let script = "trap 'echo >> interrupts' INT; echo > ready
         until [ -s interrupts ]; do sleep 0.02; done
         sleep 0.3; exit 9";
@@ -83,7 +98,9 @@ fn ctrl_c_reaches_the_job_once_and_its_code_comes_back() {
 
 #[test]
 fn ctrl_c_ends_a_process_that_left_the_terminal_too() {
-    let Some(mut session) = Session::start() else { return };
+    let Some(mut session) = Session::start() else {
+        return;
+    };
     let script = "setsid env --default-signal sh -c 'echo $$ > away; exec sleep 1000' &
         until [ -s away ]; do sleep 0.02; done
         echo > ready; sleep 1000";
@@ -98,7 +115,9 @@ fn ctrl_c_ends_a_process_that_left_the_terminal_too() {
 
 #[test]
 fn ctrl_z_stops_the_job_and_fg_continues_it() {
-    let Some(mut session) = Session::start() else { return };
+    let Some(mut session) = Session::start() else {
+        return;
+    };
     let script = "echo $PPID > greaserun; mkfifo go; echo $$ > job; read -r line < go; exit 5";
     for round in 0..2 {
         for file in ["greaserun", "job", "go", "code"] {
@@ -107,11 +126,19 @@ fn ctrl_z_stops_the_job_and_fg_continues_it() {
         session.job("", script, "");
         let pids = ["greaserun", "job"].map(|file| pid_in(&session.sandbox, file));
         session.press(CTRL_Z);
-        wait_until("both are stopped", || pids.iter().all(|pid| state(*pid) == Some('T')));
+        wait_until("both are stopped", || {
+            pids.iter().all(|pid| state(*pid) == Some('T'))
+        });
         session.line("fg; echo $? > code");
-        wait_until("both go on", || pids.iter().all(|pid| state(*pid) != Some('T')));
+        wait_until("both go on", || {
+            pids.iter().all(|pid| state(*pid) != Some('T'))
+        });
         fs_err::write(session.sandbox.work("go"), "now\n").unwrap();
-        assert_eq!(wait_for_file(&session.sandbox.work("code")), "5\n", "round {round}");
+        assert_eq!(
+            wait_for_file(&session.sandbox.work("code")),
+            "5\n",
+            "round {round}"
+        );
     }
     let (sandbox, _) = session.exit();
     assert_clean(&sandbox);
@@ -119,39 +146,60 @@ fn ctrl_z_stops_the_job_and_fg_continues_it() {
 
 #[test]
 fn a_job_reads_what_is_typed_and_may_change_the_terminal() {
-    let Some(mut session) = Session::start() else { return };
+    let Some(mut session) = Session::start() else {
+        return;
+    };
     let script = "[ -t 0 ] || exit 1; stty -echo < /dev/tty || exit 2; echo > ready
         read -r line; stty echo; echo \"got $line\" > got; exit 6";
     session.job("", script, "; echo $? > code");
     wait_for_file(&session.sandbox.work("ready"));
     session.line("some words");
-    assert_eq!(wait_for_file(&session.sandbox.work("got")), "got some words\n");
+    assert_eq!(
+        wait_for_file(&session.sandbox.work("got")),
+        "got some words\n"
+    );
     assert_eq!(wait_for_file(&session.sandbox.work("code")), "6\n");
     session.exit();
 }
 
 #[test]
 fn a_job_in_the_background_that_reads_the_terminal_stops_until_it_is_in_front() {
-    let Some(mut session) = Session::start() else { return };
-    let script = "echo $PPID > greaserun; echo $$ > job; read -r line; echo \"got $line\" > got; exit 6";
+    let Some(mut session) = Session::start() else {
+        return;
+    };
+    let script =
+        "echo $PPID > greaserun; echo $$ > job; read -r line; echo \"got $line\" > got; exit 6";
     session.job("", script, " &");
     let pids = ["greaserun", "job"].map(|file| pid_in(&session.sandbox, file));
-    wait_until("both are stopped", || pids.iter().all(|pid| state(*pid) == Some('T')));
+    wait_until("both are stopped", || {
+        pids.iter().all(|pid| state(*pid) == Some('T'))
+    });
     session.line("fg; echo $? > code");
-    wait_until("both go on", || pids.iter().all(|pid| state(*pid) != Some('T')));
+    wait_until("both go on", || {
+        pids.iter().all(|pid| state(*pid) != Some('T'))
+    });
     session.line("some words");
-    assert_eq!(wait_for_file(&session.sandbox.work("got")), "got some words\n");
+    assert_eq!(
+        wait_for_file(&session.sandbox.work("got")),
+        "got some words\n"
+    );
     assert_eq!(wait_for_file(&session.sandbox.work("code")), "6\n");
     session.exit();
 }
 
 #[test]
 fn a_terminal_that_goes_away_ends_the_job() {
-    let Some(mut session) = Session::start() else { return };
+    let Some(mut session) = Session::start() else {
+        return;
+    };
     let script = "trap 'echo >> hangups; exit 3' HUP; echo > ready; while :; do sleep 0.02; done";
     session.job("", script, "");
     wait_for_file(&session.sandbox.work("ready"));
-    let Session { sandbox, running, keys } = session;
+    let Session {
+        sandbox,
+        running,
+        keys,
+    } = session;
     drop(running); // script(1) is killed, and with it the terminal.
     wait_until_empty(&sandbox);
     assert!(sandbox.work("hangups").exists());
@@ -162,9 +210,12 @@ fn a_terminal_that_goes_away_ends_the_job() {
 
 #[test]
 fn ctrl_c_reaches_a_job_whose_input_is_a_pipe() {
-    let Some(mut session) = Session::start() else { return };
+    let Some(mut session) = Session::start() else {
+        return;
+    };
     // Not on the terminal, so it has a session of its own; greaserun passes the signal on.
-    let script = "trap 'echo >> interrupts; exit 9' INT; echo > ready; while :; do sleep 0.02; done";
+    let script =
+        "trap 'echo >> interrupts; exit 9' INT; echo > ready; while :; do sleep 0.02; done";
     fs_err::write(session.sandbox.work("script"), script).unwrap();
     let config = session.sandbox.path("scalegrease.json");
     let config = config.display();

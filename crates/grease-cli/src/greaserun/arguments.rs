@@ -127,7 +127,11 @@ impl Arguments {
     /// Refuses a flag that nobody knows: clap takes it for ARTIFACT, since the job's words, of
     /// which it thinks ARTIFACT is the first, may begin with hyphens.
     pub(super) fn checked(self, command: &mut clap::Command) -> Result<Self, clap::Error> {
-        let artifact = self.words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+        let artifact = self
+            .words
+            .first()
+            .map(|word| word.to_string_lossy())
+            .unwrap_or_default();
         if artifact.starts_with('-') && artifact != "-" {
             let text = format!("unexpected argument '{artifact}' found before ARTIFACT");
             return Err(command.error(clap::error::ErrorKind::UnknownArgument, text));

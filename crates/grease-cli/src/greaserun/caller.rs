@@ -46,10 +46,16 @@ impl Caller {
     /// Looks at the process and its surroundings.
     pub(super) fn read(arguments: &Arguments, env: Env) -> Result<Self, Failure> {
         let directory = std::env::current_dir().map_err(|error| {
-            Failure::new(ErrorKind::Io, format!("cannot tell the current directory: {error}"))
+            Failure::new(
+                ErrorKind::Io,
+                format!("cannot tell the current directory: {error}"),
+            )
         })?;
         let account = host::account();
-        let parent = env.text("GREASE_RUN_ID").filter(|run| !run.is_empty()).map(ToOwned::to_owned);
+        let parent = env
+            .text("GREASE_RUN_ID")
+            .filter(|run| !run.is_empty())
+            .map(ToOwned::to_owned);
         let trigger = Trigger::of(&Facts {
             inside_a_run: parent.is_some(),
             declared: arguments.cron || env.is_set("GREASE_ENTRY"),

@@ -14,7 +14,11 @@ use crate::terminal::print;
 /// Prints the plan on standard output.
 pub(super) fn show(plan: &Plan, caller: &Caller, as_json: bool) {
     let changes = changes(&caller.env, &plan.environment);
-    let text = if as_json { json_text(plan, caller, &changes) } else { text(plan, caller, &changes) };
+    let text = if as_json {
+        json_text(plan, caller, &changes)
+    } else {
+        text(plan, caller, &changes)
+    };
     print(&text);
 }
 
@@ -24,11 +28,12 @@ type Change = (String, Option<String>);
 fn changes(before: &Env, after: &Env) -> Vec<Change> {
     let name_of = |name: &OsStr| name.to_string_lossy().into_owned();
     let set = after.iter().filter(|(name, value)| {
-        name.to_str().is_none_or(|name| before.raw(name) != Some(*value))
+        name.to_str()
+            .is_none_or(|name| before.raw(name) != Some(*value))
     });
-    let gone = before.iter().filter(|(name, _)| {
-        name.to_str().is_some_and(|name| after.raw(name).is_none())
-    });
+    let gone = before
+        .iter()
+        .filter(|(name, _)| name.to_str().is_some_and(|name| after.raw(name).is_none()));
     set.map(|(name, value)| (name_of(name), Some(value.to_string_lossy().into_owned())))
         .chain(gone.map(|(name, _)| (name_of(name), None)))
         .collect()
@@ -45,15 +50,27 @@ fn text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
     };
     line("job", plan.job.as_str());
     line("runner", &plan.runner);
-    let spec = plan.artifact.as_ref().map_or("none", |artifact| &artifact.spec);
+    let spec = plan
+        .artifact
+        .as_ref()
+        .map_or("none", |artifact| &artifact.spec);
     line("artifact", spec);
     line("trigger", caller.trigger.as_str());
     if let Some(unpack) = &plan.command.unpack {
         let (files, bytes) = (unpack.file_count(), unpack.bytes());
         let noun = if files == 1 { "file" } else { "files" };
-        line("unpack", &format!("{files} {noun}, {bytes} bytes, into the scratch directory"));
+        line(
+            "unpack",
+            &format!("{files} {noun}, {bytes} bytes, into the scratch directory"),
+        );
     }
-    line("timeout", &plan.settings.timeout.map_or("none".to_owned(), |time| format!("{time:?}")));
+    line(
+        "timeout",
+        &plan
+            .settings
+            .timeout
+            .map_or("none".to_owned(), |time| format!("{time:?}")),
+    );
     for notice in &plan.command.notices {
         line("notice", notice);
     }
@@ -74,7 +91,11 @@ fn text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
 
 /// Where the job starts and what is executed, in one line that can be pasted.
 pub(super) fn command_line(plan: &Plan, caller: &Caller) -> String {
-    format!("cd {} && {}", quoted(directory(plan, caller).as_os_str()), words(plan))
+    format!(
+        "cd {} && {}",
+        quoted(directory(plan, caller).as_os_str()),
+        words(plan)
+    )
 }
 
 fn words(plan: &Plan) -> String {
@@ -83,9 +104,16 @@ fn words(plan: &Plan) -> String {
 }
 
 fn json_text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
-    let command: Vec<_> = plan.command.words.iter().map(|word| word.to_string_lossy()).collect();
-    let environment: serde_json::Map<_, _> =
-        changes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let command: Vec<_> = plan
+        .command
+        .words
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let environment: serde_json::Map<_, _> = changes
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
     let unpack = plan.command.unpack.as_ref();
     let unpack = unpack.map(|plan| json!({"files": plan.file_count(), "bytes": plan.bytes()}));
     let value = json!({
@@ -106,5 +134,7 @@ fn json_text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
 /// A word as a shell takes it; what is no UTF-8 is shown with replacements.
 pub(super) fn quoted(word: &OsStr) -> String {
     let text = word.to_string_lossy().replace('\0', "");
-    shlex::try_quote(&text).map(std::borrow::Cow::into_owned).unwrap_or(text)
+    shlex::try_quote(&text)
+        .map(std::borrow::Cow::into_owned)
+        .unwrap_or(text)
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::{Cause, End};
-use grease_core::model::{
-    EndEvent, ErrorKind, ErrorWord, ResultWord, RunId, UsageRecord, VERSION,
-};
+use grease_core::model::{EndEvent, ErrorKind, ErrorWord, ResultWord, RunId, UsageRecord, VERSION};
 use grease_core::sys::clock;
 
 use crate::exit_code;
 use crate::failure::Failure;
 
 /// Exit codes that the runner `luigi` makes Luigi give, with what they mean.
-const LUIGI: [(i32, ErrorWord); 2] =
-    [(10, ErrorWord::AlreadyRunning), (20, ErrorWord::MissingInput)];
+const LUIGI: [(i32, ErrorWord); 2] = [
+    (10, ErrorWord::AlreadyRunning),
+    (20, ErrorWord::MissingInput),
+];
 
 /// The exit code of greaserun.
 pub(super) fn exit_code(outcome: &Outcome) -> u8 {
@@ -75,12 +75,19 @@ pub(super) fn of_failure(run: RunId, job: &str, failure: &Failure) -> EndEvent {
             ErrorWord::Host
         }
     };
-    EndEvent { msg, ..event(run, job, ResultWord::Error, Some(error)) }
+    EndEvent {
+        msg,
+        ..event(run, job, ResultWord::Error, Some(error))
+    }
 }
 
 /// The record of a run whose greaserun is gone.
 pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool) -> EndEvent {
-    let error = if same_boot { ErrorWord::SupervisorKilled } else { ErrorWord::HostReboot };
+    let error = if same_boot {
+        ErrorWord::SupervisorKilled
+    } else {
+        ErrorWord::HostReboot
+    };
     event(run, job, ResultWord::Error, Some(error))
 }
 
@@ -92,7 +99,10 @@ fn reason(result: ResultWord, outcome: &Outcome) -> String {
         }
         (Some(Cause::Timeout), _) => "timed out".to_owned(),
         (Some(Cause::Signal(signal)), _) => {
-            format!("was ended by signal {} to greaserun", signal_name(signal.as_raw()))
+            format!(
+                "was ended by signal {} to greaserun",
+                signal_name(signal.as_raw())
+            )
         }
         (None, End::Exited(code)) => format!("failed with exit code {code}"),
         (None, End::Signalled(signal)) => format!("was ended by signal {}", signal_name(signal)),
@@ -158,5 +168,8 @@ fn signal_name(number: i32) -> String {
         (15, "TERM"),
     ];
     let known = NAMES.iter().find(|(known, _)| *known == number);
-    known.map_or_else(|| number.to_string(), |(_, name)| format!("{number} (SIG{name})"))
+    known.map_or_else(
+        || number.to_string(),
+        |(_, name)| format!("{number} (SIG{name})"),
+    )
 }

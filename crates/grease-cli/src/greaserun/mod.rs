@@ -24,7 +24,7 @@ use grease_core::model::jobs::Stdin;
 use grease_core::model::{AbsolutePath, ErrorKind, RunId};
 use grease_core::registry::Registry;
 use grease_core::sys::env::Env;
-use grease_core::sys::{clock, state};
+use grease_core::sys::{clock, fs, state};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use crate::exit_code;
@@ -61,7 +61,9 @@ pub(crate) fn command() -> clap::Command {
         writeln!(runners, "  {:8} {}", runner.name(), runner.summary()).expect("in memory");
     }
     let long = format!("{runners}\n{EXAMPLES}\n{}", exit_code::help());
-    Arguments::command().after_help(runners).after_long_help(long)
+    Arguments::command()
+        .after_help(runners)
+        .after_long_help(long)
 }
 
 /// Runs the program.
@@ -81,10 +83,12 @@ pub fn main() -> ExitCode {
     };
     let env = Env::read();
     let terminal = Terminal::new(arguments.shared.color, env.is_set("NO_COLOR"));
-    ExitCode::from(run(&arguments, env, &words, terminal).unwrap_or_else(|failure| {
-        terminal.say(&failure.render());
-        failure.exit_code()
-    }))
+    ExitCode::from(
+        run(&arguments, env, &words, terminal).unwrap_or_else(|failure| {
+            terminal.say(&failure.render());
+            failure.exit_code()
+        }),
+    )
 }
 
 /// The way of a run: why it starts, what it runs, how it went, and what is kept of it.
@@ -105,20 +109,24 @@ fn run(
 
     let run = RunId::new();
     let spool = spool(&config, &caller, &report);
-    let scratch = Scratch::path_for(&scratch_root(&config, spool.as_deref()), run);
+    let scratch_root = scratch_root(&config, spool.as_deref(), &report);
+    let scratch = Scratch::path_for(&scratch_root, run);
     let plan = Plan::make(arguments, &config, &caller, run, &scratch);
     if arguments.dry_run {
         dry_run::show(&plan?, &caller, arguments.json);
         return Ok(0);
     }
 
+    if let Ok(plan) = &plan {
+        report.started(run, plan.job.as_str());
+    }
     // From here on a signal is an event, so that nothing made below is left behind.
-    let signals = Signals::block().map_err(|error| {
-        Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}"))
-    })?;
+    let signals = Signals::block()
+        .map_err(|error| Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}")))?;
+    report.hold();
     let registry = spool.map(Registry::new);
     if let Some(registry) = &registry {
-        sweep::dead_runs(registry, &caller, &report);
+        sweep::dead_runs(registry, &scratch_root, &caller, &report);
     }
     let job = match &plan {
         Ok(plan) => plan.job.to_string(),
@@ -129,8 +137,14 @@ fn run(
     let mut record = Record::open(registry, &meta, &start, &report);
     let runner = start.runner;
     let ended = plan.and_then(|plan| {
-        report.started(run, &job);
-        execute(&plan, &caller, scratch, &signals, &report, &mut record.journal)
+        execute(
+            &plan,
+            &caller,
+            scratch,
+            &signals,
+            &report,
+            &mut record.journal,
+        )
     });
     let end = match &ended {
         Ok(outcome) => ended::of_outcome(run, &job, &runner, outcome),
@@ -140,7 +154,9 @@ fn run(
     let log = record.close(&end, &report);
     drop(signals);
     match ended {
+        Ok(outcome) if outcome.unread => Ok(ended::exit_code(&outcome)),
         Ok(outcome) => {
+            report.release();
             report.ended(&end, &outcome, &lines, log.as_deref());
             Ok(ended::exit_code(&outcome))
         }
@@ -165,7 +181,10 @@ fn execute(
     for notice in &plan.command.notices {
         report.warn(notice);
     }
-    let jar = plan.artifact.as_ref().and_then(|artifact| artifact.jar.as_ref());
+    let jar = plan
+        .artifact
+        .as_ref()
+        .and_then(|artifact| artifact.jar.as_ref());
     if let (Some(jar), Some(unpack)) = (jar, &plan.command.unpack) {
         jar.unpack(unpack, scratch.path())?;
     }
@@ -176,7 +195,10 @@ fn execute(
     report.detail(&dry_run::command_line(plan, caller));
     let own = |stream: BorrowedFd<'_>| {
         let copy = report.streams().then(|| stream.try_clone_to_owned());
-        copy.transpose().map_err(|source| Error::Supervise { action: "copying output", source })
+        copy.transpose().map_err(|source| Error::Supervise {
+            action: "copying output",
+            source,
+        })
     };
     let job = Job {
         words: &plan.command.words,
@@ -198,7 +220,9 @@ fn execute(
         Event::Started { pid } => report.detail(&format!("the job's process is {pid}")),
     });
     if let Err(error) = scratch.remove() {
-        report.warn(&format!("something of the job's scratch directory stays: {error}"));
+        report.warn(&format!(
+            "something of the job's scratch directory stays: {error}"
+        ));
     }
     Ok(outcome?)
 }
@@ -209,17 +233,28 @@ fn spool(config: &Config, caller: &Caller, report: &Report<'_>) -> Option<PathBu
     match state::spool_dir(state_dir, &caller.env, &caller.account) {
         Ok(spool) => Some(spool),
         Err(error) => {
-            report.warn(&format!("no place for logs and records, so none are kept: {error}"));
+            report.warn(&format!(
+                "no place for logs and records, so none are kept: {error}"
+            ));
             None
         }
     }
 }
 
 /// Where scratch directories are made.
-fn scratch_root(config: &Config, spool: Option<&Path>) -> PathBuf {
-    match (&config.common.scratch_dir, spool) {
-        (Some(configured), _) => configured.as_path().to_owned(),
-        (None, Some(spool)) => spool.join(SCRATCH),
-        (None, None) => std::env::temp_dir(),
+fn scratch_root(config: &Config, spool: Option<&Path>, report: &Report<'_>) -> PathBuf {
+    if let Some(configured) = &config.common.scratch_dir {
+        return configured.as_path().to_owned();
+    }
+    match spool.filter(|spool| fs::has_room(spool)) {
+        Some(spool) => spool.join(SCRATCH),
+        None => {
+            let root = std::env::temp_dir();
+            report.warn(&format!(
+                "no room beside the records: scratch is in `{}`",
+                root.display()
+            ));
+            root
+        }
     }
 }

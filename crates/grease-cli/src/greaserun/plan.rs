@@ -48,13 +48,22 @@ impl Plan {
         let found = deployment::find(&text_of(artifact)?, &caller.directory)?;
         let (name, artifact) = match found {
             Some(found) => {
-                let deployment::Artifact { path, spec, name, jar } = found;
+                let deployment::Artifact {
+                    path,
+                    spec,
+                    name,
+                    jar,
+                } = found;
                 (Some(name), Some(LocalArtifact { path, spec, jar }))
             }
             None => (None, None),
         };
-        let request =
-            Request { words, artifact: artifact.as_ref(), scratch, env: &caller.env };
+        let request = Request {
+            words,
+            artifact: artifact.as_ref(),
+            scratch,
+            env: &caller.env,
+        };
         let command = runner.plan(&request)?;
         let job = match &arguments.job {
             Some(given) => JobName::new(name.as_deref(), given)
@@ -74,7 +83,15 @@ impl Plan {
         let in_scratch = command.in_scratch.then(|| scratch.to_owned());
         let directory = in_scratch.or_else(|| caller.job_directory.clone());
         let runner = runner.name().to_owned();
-        Ok(Self { job, runner, artifact, command, settings, environment, directory })
+        Ok(Self {
+            job,
+            runner,
+            artifact,
+            command,
+            settings,
+            environment,
+            directory,
+        })
     }
 }
 
@@ -101,7 +118,10 @@ pub(super) fn sections(config: &Config) -> Sections<'_> {
 
 fn text_of(artifact: &OsString) -> Result<String, Failure> {
     artifact.to_str().map(ToOwned::to_owned).ok_or_else(|| {
-        let text = format!("the name of the artifact is not UTF-8: `{}`", artifact.display());
+        let text = format!(
+            "the name of the artifact is not UTF-8: `{}`",
+            artifact.display()
+        );
         Failure::new(ErrorKind::Usage, text)
     })
 }

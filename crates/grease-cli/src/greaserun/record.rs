@@ -37,12 +37,18 @@ impl Record {
         let live = match registered.transpose() {
             Ok(live) => live,
             Err(error) => {
-                report.warn(&format!("this run is not registered and leaves no log: {error}"));
+                report.warn(&format!(
+                    "this run is not registered and leaves no log: {error}"
+                ));
                 None
             }
         };
         let journal = Journal::open(live.as_ref().map(LiveRun::dir).as_deref(), start);
-        Self { journal, registry, live }
+        Self {
+            journal,
+            registry,
+            live,
+        }
     }
 
     /// Completes the record; returns where the log is now.
@@ -67,8 +73,16 @@ impl Record {
 }
 
 /// What the next run must know if this one dies.
-pub(super) fn meta(run: RunId, job: &str, plan: Option<&Plan>, caller: &Caller, scratch: &Path) -> Meta {
-    let policy = plan.map_or(OnSupervisorDeath::Kill, |plan| plan.settings.on_supervisor_death);
+pub(super) fn meta(
+    run: RunId,
+    job: &str,
+    plan: Option<&Plan>,
+    caller: &Caller,
+    scratch: &Path,
+) -> Meta {
+    let policy = plan.map_or(OnSupervisorDeath::Kill, |plan| {
+        plan.settings.on_supervisor_death
+    });
     Meta {
         v: VERSION,
         run: run.to_string(),
@@ -104,9 +118,15 @@ pub(super) fn start_event(
         boot: caller.boot.clone(),
         time: format!("{:.6}", clock::now()),
         trigger: caller.trigger.as_str().to_owned(),
-        runner: plan.map_or_else(|| arguments.runner().to_lowercase(), |plan| plan.runner.clone()),
+        runner: plan.map_or_else(
+            || arguments.runner().to_lowercase(),
+            |plan| plan.runner.clone(),
+        ),
         artifact,
-        args: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        args: words
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
         parent: caller.parent.clone(),
         pid: std::process::id(),
     }

@@ -1,6 +1,6 @@
 //! What the user sees of a run, by its trigger.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -29,6 +29,7 @@ pub(super) struct Report<'a> {
     host: &'a str,
     words: &'a [OsString],
     directory: &'a Path,
+    holds: Cell<bool>,
     held_back: RefCell<String>,
 }
 
@@ -51,6 +52,7 @@ impl<'a> Report<'a> {
             host: &caller.host,
             words,
             directory: &caller.directory,
+            holds: Cell::new(false),
             held_back: RefCell::default(),
         }
     }
@@ -81,16 +83,32 @@ impl<'a> Report<'a> {
     }
 
     fn tell(&self, text: &str) {
-        match self.output {
-            Output::Stream => self.terminal.say(text),
-            Output::Digest | Output::None => self.held_back.borrow_mut().push_str(text),
+        if self.streams() && !self.holds.get() {
+            self.terminal.say(text);
+        } else {
+            self.held_back.borrow_mut().push_str(text);
+        }
+    }
+
+    /// Holds back what there is to tell: a reader that does not read must not make us deaf
+    /// while signals are blocked.
+    pub(super) fn hold(&self) {
+        self.holds.set(true);
+    }
+
+    /// Tells what was held back, unless it belongs to a digest.
+    pub(super) fn release(&self) {
+        self.holds.set(false);
+        if self.streams() {
+            self.terminal.say(&self.held_back.take());
         }
     }
 
     /// The job is about to start.
     pub(super) fn started(&self, run: RunId, job: &str) {
         if self.streams() && !self.quiet {
-            self.terminal.say(&format!("greaserun: {job} starts, run {run}"));
+            self.terminal
+                .say(&format!("greaserun: {job} starts, run {run}"));
         }
     }
 
@@ -98,8 +116,12 @@ impl<'a> Report<'a> {
     pub(super) fn failed(&self, failure: &Failure, end: &EndEvent, log: Option<&Path>) {
         let mut text = String::new();
         if self.output == Output::Digest {
-            writeln!(text, "greaserun: {} could not be run on {}", end.job, self.host)
-                .expect("in memory");
+            writeln!(
+                text,
+                "greaserun: {} could not be run on {}",
+                end.job, self.host
+            )
+            .expect("in memory");
         }
         text.push_str(&self.held_back.take());
         text.push_str(&failure.render());
@@ -148,7 +170,11 @@ impl<'a> Report<'a> {
             text.push_str("\nThe job wrote nothing.\n");
         } else {
             let count = lines.len();
-            let noun = if count == 1 { "The last line" } else { "The last lines" };
+            let noun = if count == 1 {
+                "The last line"
+            } else {
+                "The last lines"
+            };
             writeln!(text, "\n{noun} of its output:").expect("in memory");
             for line in lines {
                 writeln!(text, "    {line}").expect("in memory");
@@ -176,8 +202,14 @@ impl<'a> Report<'a> {
     fn again(&self) -> String {
         let (program, rest) = self.words.split_first().expect("a program has a name");
         let cron = OsStr::new("--as-cron");
-        let kept = rest.iter().filter(|word| *word != "--cron").map(OsString::as_os_str);
-        let words = [program.as_os_str(), cron].into_iter().chain(kept).map(quoted);
+        let kept = rest
+            .iter()
+            .filter(|word| *word != "--cron")
+            .map(OsString::as_os_str);
+        let words = [program.as_os_str(), cron]
+            .into_iter()
+            .chain(kept)
+            .map(quoted);
         let command = words.collect::<Vec<_>>().join(" ");
         format!("cd {} && {command}", quoted(self.directory.as_os_str()))
     }
@@ -220,9 +252,12 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        for (milliseconds, expected) in
-            [(40, "0.0 s"), (59_949, "59.9 s"), (61_000, "1m 1s"), (7_380_000, "2h 3m")]
-        {
+        for (milliseconds, expected) in [
+            (40, "0.0 s"),
+            (59_949, "59.9 s"),
+            (61_000, "1m 1s"),
+            (7_380_000, "2h 3m"),
+        ] {
             assert_eq!(duration(Duration::from_millis(milliseconds)), expected);
         }
     }

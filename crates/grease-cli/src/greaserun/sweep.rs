@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use grease_core::debugging::{journal, retention};
-use grease_core::execution::{scratch, survivors};
+use grease_core::execution::scratch::{self, Scratch};
+use grease_core::execution::survivors;
 use grease_core::registry::{DeadRun, Registry};
 
 use super::caller::Caller;
@@ -11,27 +12,42 @@ use super::ended;
 use super::report::Report;
 
 /// Finds dead runs, ends what is left of them, and completes their records.
-pub(super) fn dead_runs(registry: &Registry, caller: &Caller, report: &Report<'_>) {
+pub(super) fn dead_runs(
+    registry: &Registry,
+    scratch_root: &Path,
+    caller: &Caller,
+    report: &Report<'_>,
+) {
     for dead in registry.dead_runs() {
-        bury(dead, caller, report);
+        bury(dead, scratch_root, caller, report);
     }
 }
 
-fn bury(dead: DeadRun, caller: &Caller, report: &Report<'_>) {
+fn bury(dead: DeadRun, scratch_root: &Path, caller: &Caller, report: &Report<'_>) {
     let run = dead.run();
-    let job = dead.meta.as_ref().map_or("unknown", |meta| meta.job.as_str()).to_owned();
-    let same_boot = dead.meta.as_ref().is_some_and(|meta| meta.boot == caller.boot);
-    let mut killed = 0;
-    if let Some(meta) = &dead.meta {
-        if same_boot && meta.kill_survivors {
-            killed = survivors::kill(run);
-        }
-        if let Err(error) = scratch::remove_of_dead(&meta.scratch, run) {
-            report.warn(&format!("cannot remove what run {run} left behind: {error}"));
-        }
+    // A record that was cut off while it was written: of this boot, and like any other.
+    let meta = dead.meta.as_ref();
+    let job = meta.map_or("unknown", |meta| meta.job.as_str()).to_owned();
+    let same_boot = meta.is_none_or(|meta| meta.boot == caller.boot);
+    let kill = meta.is_none_or(|meta| meta.kill_survivors);
+    let scratch = meta.map_or_else(
+        || Scratch::path_for(scratch_root, run),
+        |meta| meta.scratch.clone(),
+    );
+    let killed = if same_boot && kill {
+        survivors::kill(run)
+    } else {
+        0
+    };
+    if let Err(error) = scratch::remove_of_dead(&scratch, run) {
+        report.warn(&format!(
+            "cannot remove what run {run} left behind: {error}"
+        ));
     }
     if killed > 0 {
-        report.warn(&format!("killed what run {run} of {job} left running: {killed} processes"));
+        report.warn(&format!(
+            "killed what run {run} of {job} left running: {killed} processes"
+        ));
     }
     let end = ended::of_dead(run, &job, same_boot);
     let sealed = journal::seal_dead(&dead.dir(), &end).and_then(|()| dead.seal().map(drop));

@@ -23,8 +23,14 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 const PROBLEMS_MAX: usize = 50;
 
 /// Sections that are checked and that nothing in this version acts on.
-const WITHOUT_EFFECT: [&str; 6] =
-    ["artifacts", "guard", "logs", "launch", "snatch", "common.file_logger"];
+const WITHOUT_EFFECT: [&str; 6] = [
+    "artifacts",
+    "guard",
+    "logs",
+    "launch",
+    "snatch",
+    "common.file_logger",
+];
 
 /// What the absence of the file means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,9 +178,11 @@ impl Report<'_> {
 
 /// One warning that names those sections of the file that nothing acts on yet.
 fn sections_without_effect(value: &Value) -> Option<Finding> {
-    let mut sections = WITHOUT_EFFECT
-        .into_iter()
-        .filter(|path| path.split('.').try_fold(value, |value, key| value.get(key)).is_some());
+    let mut sections = WITHOUT_EFFECT.into_iter().filter(|path| {
+        path.split('.')
+            .try_fold(value, |value, key| value.get(key))
+            .is_some()
+    });
     let first = sections.next()?;
     let others: Vec<String> = sections.map(|section| format!("`{section}`")).collect();
     let mut message = "checked, but without effect in this version".to_owned();

@@ -82,7 +82,10 @@ mod tests {
     fn unframed(log: &[u8], wanted: Stream) -> Vec<u8> {
         let lines = log.split_inclusive(|byte| *byte == b'\n');
         let parsed = lines.map(|line| parse(line).unwrap());
-        parsed.filter(|(stream, _)| *stream == wanted).flat_map(|(_, bytes)| bytes).collect()
+        parsed
+            .filter(|(stream, _)| *stream == wanted)
+            .flat_map(|(_, bytes)| bytes)
+            .collect()
     }
 
     #[test]

@@ -55,7 +55,9 @@ struct Piece {
 impl Journal {
     /// Opens the journal of a run in its directory; without one, only the tail is kept.
     pub fn open(dir: Option<&Path>, start: &StartEvent) -> Self {
-        let opened = dir.map(|dir| fs_err::File::create_new(dir.join(LOG))).transpose();
+        let opened = dir
+            .map(|dir| fs_err::File::create_new(dir.join(LOG)))
+            .transpose();
         let (log, trouble) = match opened {
             Ok(log) => (log, None),
             Err(error) => (None, Some(error)),
@@ -82,11 +84,22 @@ impl Journal {
             self.written += if in_file { bytes.len() as u64 } else { 0 };
         }
         self.tail_bytes += bytes.len();
-        self.tail.push_back(Piece { time, stream, bytes: bytes.into(), in_file });
+        self.tail.push_back(Piece {
+            time,
+            stream,
+            bytes: bytes.into(),
+            in_file,
+        });
         while self.tail_bytes > TAIL_BYTES_MAX || self.tail.len() > TAIL_PIECES_MAX {
-            let Some(oldest) = self.tail.pop_front() else { break };
+            let Some(oldest) = self.tail.pop_front() else {
+                break;
+            };
             self.tail_bytes -= oldest.bytes.len();
-            self.omitted += if oldest.in_file { 0 } else { oldest.bytes.len() as u64 };
+            self.omitted += if oldest.in_file {
+                0
+            } else {
+                oldest.bytes.len() as u64
+            };
         }
     }
 
@@ -114,7 +127,11 @@ impl Journal {
                 }
             }
         }
-        lines.extend(open.iter().filter(|rest| !rest.is_empty()).map(|rest| shown(rest)));
+        lines.extend(
+            open.iter()
+                .filter(|rest| !rest.is_empty())
+                .map(|rest| shown(rest)),
+        );
         let surplus = lines.len().saturating_sub(count);
         lines.into_iter().skip(surplus).collect()
     }
@@ -154,13 +171,20 @@ impl Journal {
 
     fn own_line(&mut self, time: Timestamp, text: &str) {
         let mut line = Vec::new();
-        frame::append(&mut line, time, Stream::Stderr, format!("greaserun: {text}\n").as_bytes());
+        frame::append(
+            &mut line,
+            time,
+            Stream::Stderr,
+            format!("greaserun: {text}\n").as_bytes(),
+        );
         self.write(&line);
     }
 
     /// Appends to the file; after a failure the file is left alone until the end.
     fn write(&mut self, bytes: &[u8]) -> bool {
-        let Some(log) = &mut self.log else { return false };
+        let Some(log) = &mut self.log else {
+            return false;
+        };
         if self.trouble.is_some() {
             return false;
         }
@@ -185,8 +209,16 @@ pub fn seal_dead(dir: &Path, end: &EndEvent) -> io::Result<()> {
     let mut line = Vec::new();
     line.push(b'\n'); // The last line may have been cut.
     let text = format!("greaserun: end {json}\n");
-    frame::append(&mut line, sys::clock::now(), Stream::Stderr, text.as_bytes());
-    let mut log = fs_err::OpenOptions::new().append(true).create(true).open(dir.join(LOG))?;
+    frame::append(
+        &mut line,
+        sys::clock::now(),
+        Stream::Stderr,
+        text.as_bytes(),
+    );
+    let mut log = fs_err::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(dir.join(LOG))?;
     log.write_all(&line)?;
     seal(dir, end)
 }
@@ -268,10 +300,20 @@ mod tests {
         assert!(journal.close(Some(dir.path()), &end()).is_none());
         let log = fs_err::read_to_string(dir.path().join(LOG)).unwrap();
         let lines: Vec<&str> = log.lines().collect();
-        let json = |line: &str| line.split_once('{').map(|(_, json)| format!("{{{json}")).unwrap();
-        assert_eq!(serde_json::from_str::<StartEvent>(&json(lines[0])).unwrap(), start());
+        let json = |line: &str| {
+            line.split_once('{')
+                .map(|(_, json)| format!("{{{json}"))
+                .unwrap()
+        };
+        assert_eq!(
+            serde_json::from_str::<StartEvent>(&json(lines[0])).unwrap(),
+            start()
+        );
         assert_eq!(lines[1], "1970-01-01T00:00:00.000000Z stdout F hello");
-        assert_eq!(serde_json::from_str::<EndEvent>(&json(lines[2])).unwrap(), end());
+        assert_eq!(
+            serde_json::from_str::<EndEvent>(&json(lines[2])).unwrap(),
+            end()
+        );
         let sealed = fs_err::read_to_string(dir.path().join(SEALED)).unwrap();
         assert_eq!(serde_json::from_str::<EndEvent>(&sealed).unwrap(), end());
     }
@@ -289,8 +331,11 @@ mod tests {
         let log = fs_err::read(dir.path().join(LOG)).unwrap();
         assert!(log.len() < 8 * 1024 * 1024);
         let text = String::from_utf8(log).unwrap();
-        let kept: u64 =
-            text.lines().filter(|line| line.contains(" stdout ")).map(content_bytes).sum();
+        let kept: u64 = text
+            .lines()
+            .filter(|line| line.contains(" stdout "))
+            .map(content_bytes)
+            .sum();
         let omitted = 200 * 65_536 + "the last line\n".len() as u64 - kept;
         assert!(text.contains(&format!("{omitted} bytes of output are not kept here")));
         assert!(text.contains("stdout F the last line\n"));

@@ -16,7 +16,11 @@ const BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 /// `bytes` tells the size of a run's log; it is asked only if `weigh` says that it is worth it,
 /// since it costs a look at every run.
 pub fn plan(sealed: &[PathBuf], weigh: bool, bytes: impl Fn(&PathBuf) -> u64) -> Vec<PathBuf> {
-    let surplus = if sealed.len() > RUNS_MAX + RUNS_SLACK { sealed.len() - RUNS_MAX } else { 0 };
+    let surplus = if sealed.len() > RUNS_MAX + RUNS_SLACK {
+        sealed.len() - RUNS_MAX
+    } else {
+        0
+    };
     let (mut remove, kept) = (sealed[..surplus].to_vec(), &sealed[surplus..]);
     if weigh {
         let mut total: u64 = kept.iter().map(&bytes).sum();
@@ -36,7 +40,9 @@ mod tests {
     use super::*;
 
     fn runs(count: usize) -> Vec<PathBuf> {
-        (0..count).map(|number| PathBuf::from(format!("{number:05}"))).collect()
+        (0..count)
+            .map(|number| PathBuf::from(format!("{number:05}")))
+            .collect()
     }
 
     #[test]

@@ -35,23 +35,36 @@ pub fn find(argument: &str, directory: &Path) -> Result<Option<Artifact>, Error>
     match fs_err::metadata(&path) {
         Ok(found) if found.is_file() => local(&path).map(Some),
         Ok(_) => Err(Error::NotAFile { path }),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::Unreadable { path, source: error })
-        }
-        Err(_) if argument.contains(':') && !argument.contains('/') => {
-            Err(Error::Coordinates { spec: argument.to_owned() })
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Unreadable {
+            path,
+            source: error,
+        }),
+        Err(_) if argument.contains(':') && !argument.contains('/') => Err(Error::Coordinates {
+            spec: argument.to_owned(),
+        }),
         Err(_) => Err(Error::Missing { path }),
     }
 }
 
 fn local(path: &Path) -> Result<Artifact, Error> {
-    let path = std::path::absolute(path)
-        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let path = std::path::absolute(path).map_err(|source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let ending = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default();
     let mut jar = None;
-    let mut name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if ARCHIVES.iter().any(|archive| ending.eq_ignore_ascii_case(archive)) {
+    let mut name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    if ARCHIVES
+        .iter()
+        .any(|archive| ending.eq_ignore_ascii_case(archive))
+    {
         let open = Jar::open(&path)?;
         if let Some(own) = open.coordinates()? {
             name = format!("{}:{}", own.group, own.artifact);
@@ -59,7 +72,12 @@ fn local(path: &Path) -> Result<Artifact, Error> {
         jar = Some(open);
     }
     let spec = path.to_string_lossy().into_owned();
-    Ok(Artifact { path, spec, name, jar })
+    Ok(Artifact {
+        path,
+        spec,
+        name,
+        jar,
+    })
 }
 
 /// Why an artifact cannot be had.

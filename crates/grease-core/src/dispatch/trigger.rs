@@ -1,8 +1,16 @@
 //! Why a run was started.
 
 /// Names of programs that start jobs on a schedule, as the kernel shows them.
-const CRON_DAEMONS: [&str; 8] =
-    ["cron", "CRON", "crond", "CROND", "anacron", "fcron", "bcron-start", "bcron-exec"];
+const CRON_DAEMONS: [&str; 8] = [
+    "cron",
+    "CRON",
+    "crond",
+    "CROND",
+    "anacron",
+    "fcron",
+    "bcron-start",
+    "bcron-exec",
+];
 
 /// Why a run was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +25,10 @@ pub enum Trigger {
 
 /// What is known about the start of this process.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one question with two answers")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one question with two answers"
+)]
 pub struct Facts {
     /// `GREASE_RUN_ID` is set: a job started us.
     pub inside_a_run: bool,
@@ -43,7 +54,9 @@ impl Trigger {
             return Self::Scheduled;
         }
         let by_cron = match &facts.ancestors {
-            Some(names) => names.iter().any(|name| CRON_DAEMONS.contains(&name.as_str())),
+            Some(names) => names
+                .iter()
+                .any(|name| CRON_DAEMONS.contains(&name.as_str())),
             None => !facts.terminal && !facts.session && !facts.ci,
         };
         match (by_cron, facts.ci) {
@@ -73,22 +86,31 @@ mod tests {
 
     #[test]
     fn a_pipeline_or_a_script_without_a_terminal_is_not_cron() {
-        let facts = Facts { ancestors: Some(names(&["bash", "sshd", "systemd"])), ..Facts::default() };
+        let facts = Facts {
+            ancestors: Some(names(&["bash", "sshd", "systemd"])),
+            ..Facts::default()
+        };
         assert_eq!(Trigger::of(&facts), Trigger::Manual);
     }
 
     #[test]
     fn a_cron_daemon_among_the_ancestors_is_a_schedule() {
         for daemon in ["cron", "crond", "CRON"] {
-            let facts =
-                Facts { ancestors: Some(names(&["sh", daemon, "systemd"])), ..Facts::default() };
+            let facts = Facts {
+                ancestors: Some(names(&["sh", daemon, "systemd"])),
+                ..Facts::default()
+            };
             assert_eq!(Trigger::of(&facts), Trigger::Scheduled, "{daemon}");
         }
     }
 
     #[test]
     fn continuous_integration_is_told_by_its_variable() {
-        let facts = Facts { ci: true, ancestors: Some(names(&["sh"])), ..Facts::default() };
+        let facts = Facts {
+            ci: true,
+            ancestors: Some(names(&["sh"])),
+            ..Facts::default()
+        };
         assert_eq!(Trigger::of(&facts), Trigger::Ci);
     }
 
@@ -96,12 +118,24 @@ mod tests {
     fn with_hidden_ancestors_only_a_bare_start_counts_as_a_schedule() {
         assert_eq!(Trigger::of(&Facts::default()), Trigger::Scheduled);
         for facts in [
-            Facts { terminal: true, ..Facts::default() },
-            Facts { session: true, ..Facts::default() },
+            Facts {
+                terminal: true,
+                ..Facts::default()
+            },
+            Facts {
+                session: true,
+                ..Facts::default()
+            },
         ] {
             assert_eq!(Trigger::of(&facts), Trigger::Manual);
         }
-        assert_eq!(Trigger::of(&Facts { ci: true, ..Facts::default() }), Trigger::Ci);
+        assert_eq!(
+            Trigger::of(&Facts {
+                ci: true,
+                ..Facts::default()
+            }),
+            Trigger::Ci
+        );
     }
 
     #[test]

@@ -67,7 +67,10 @@ impl Request<'_> {
     /// The open jar, for a runner that cannot do without.
     pub fn jar(&self, runner: &'static str) -> Result<&Jar, Error> {
         let artifact = self.artifact(runner)?;
-        let missing = || Error::NotAJar { runner, path: artifact.path.clone() };
+        let missing = || Error::NotAJar {
+            runner,
+            path: artifact.path.clone(),
+        };
         artifact.jar.as_ref().ok_or_else(missing)
     }
 
@@ -88,12 +91,10 @@ impl Request<'_> {
     }
 
     /// Plans to unpack a part of the jar.
-    pub fn select(
-        &self,
-        runner: &'static str,
-        selection: &Selection,
-    ) -> Result<UnpackPlan, Error> {
-        self.jar(runner)?.select(selection).map_err(|source| Error::Jar { source })
+    pub fn select(&self, runner: &'static str, selection: &Selection) -> Result<UnpackPlan, Error> {
+        self.jar(runner)?
+            .select(selection)
+            .map_err(|source| Error::Jar { source })
     }
 
     /// The value of a variable with something appended after `separator`.
@@ -140,7 +141,9 @@ pub fn environment(caller: &Env, command: &Command, run: &RunVariables<'_>) -> E
             env.set("GREASE_ARTIFACT", &artifact.spec);
         }
         // Those of an outer run are not this one's.
-        None => ["GREASE_JAR", "GREASE_ARTIFACT"].iter().for_each(|name| env.remove(name)),
+        None => ["GREASE_JAR", "GREASE_ARTIFACT"]
+            .iter()
+            .for_each(|name| env.remove(name)),
     }
     for (name, value) in &command.environment {
         env.set(*name, value);

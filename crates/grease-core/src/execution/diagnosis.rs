@@ -24,7 +24,12 @@ impl SpawnFailure {
     /// Another step than executing the program failed.
     pub(super) fn at(action: String, errno: i32) -> Self {
         let source = std::io::Error::from_raw_os_error(errno);
-        Self { action, missing: false, hint: None, source }
+        Self {
+            action,
+            missing: false,
+            hint: None,
+            source,
+        }
     }
 
     /// `execve(2)` of `program` failed with `errno`; finds out why.
@@ -48,7 +53,12 @@ impl SpawnFailure {
             path.map(|path| format!("PATH is {}", path.to_string_lossy()))
         };
         let missing = source.kind() == std::io::ErrorKind::NotFound;
-        Self { action: format!("execute `{word}`"), missing, hint, source }
+        Self {
+            action: format!("execute `{word}`"),
+            missing,
+            hint,
+            source,
+        }
     }
 }
 
@@ -66,7 +76,11 @@ pub(super) struct Program {
 
 impl Explain for SpawnFailure {
     fn kind(&self) -> ErrorKind {
-        if self.missing { ErrorKind::CommandNotFound } else { ErrorKind::CannotExecute }
+        if self.missing {
+            ErrorKind::CommandNotFound
+        } else {
+            ErrorKind::CannotExecute
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -80,7 +94,9 @@ fn locate(program: &OsStr, directory: &Path, path_variable: Option<&OsStr>) -> O
         return Some(directory.join(program)).filter(|file| file.exists());
     }
     let path = path_variable.map_or_else(|| OsString::from("/bin:/usr/bin"), OsStr::to_owned);
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.exists())
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.exists())
 }
 
 fn hint_about(file: &Path, error: &std::io::Error) -> Option<String> {
@@ -94,7 +110,10 @@ fn hint_about(file: &Path, error: &std::io::Error) -> Option<String> {
                 file.display()
             )
         } else {
-            format!("the interpreter `{shown}` of `{}` does not exist here", file.display())
+            format!(
+                "the interpreter `{shown}` of `{}` does not exist here",
+                file.display()
+            )
         });
     }
     if error.kind() == std::io::ErrorKind::PermissionDenied {
@@ -117,8 +136,15 @@ fn hint_about(file: &Path, error: &std::io::Error) -> Option<String> {
 /// The interpreter in the `#!` line of a script.
 fn interpreter(file: &Path) -> Option<String> {
     let mut head = Vec::new();
-    fs_err::File::open(file).ok()?.take(256).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    fs_err::File::open(file)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut head)
+        .ok()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let text = String::from_utf8_lossy(line);
     Some(text.trim_start().split([' ', '\t']).next()?.to_owned())
 }

@@ -69,8 +69,10 @@ mod tests {
 
     use super::*;
 
-    const VALUES: Values<'static> =
-        Values { jar_path: Some("/j.jar"), artifact_spec: Some("g:a:1") };
+    const VALUES: Values<'static> = Values {
+        jar_path: Some("/j.jar"),
+        artifact_spec: Some("g:a:1"),
+    };
 
     fn with_artifact(word: &str) -> String {
         substitute(word, VALUES).unwrap()
@@ -97,9 +99,15 @@ mod tests {
 
     #[test]
     fn a_placeholder_without_an_artifact_is_an_error() {
-        let none = Values { jar_path: None, artifact_spec: None };
+        let none = Values {
+            jar_path: None,
+            artifact_spec: None,
+        };
         assert!(substitute("x{jar_path}", none).is_err());
-        assert_eq!(substitute("{{jar_path}} {x}", none).unwrap(), "{jar_path} {x}");
+        assert_eq!(
+            substitute("{{jar_path}} {x}", none).unwrap(),
+            "{jar_path} {x}"
+        );
     }
 
     proptest! {

@@ -28,10 +28,19 @@ impl Scratch {
         if let Some(root) = path.parent() {
             fs_err::create_dir_all(root)?;
         }
-        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot create `{}`: {error}", path.display()))
-        })?;
-        Ok(Self { path, removed: false })
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot create `{}`: {error}", path.display()),
+                )
+            })?;
+        Ok(Self {
+            path,
+            removed: false,
+        })
     }
 
     /// Where it is.
@@ -89,7 +98,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let scratch = create(&root.path().join("a/b"));
         let path = scratch.path().to_owned();
-        assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs_err::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
         drop(scratch);
         assert!(!path.exists());
     }

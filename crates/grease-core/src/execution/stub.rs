@@ -67,9 +67,14 @@ pub enum Report {
 
 /// Becomes the job; returns an exit code only if that failed.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let Some((spec, words)) = parse(arguments) else { return FAILED };
+    let Some((spec, words)) = parse(arguments) else {
+        return FAILED;
+    };
     let report_path = format!("/proc/self/fd/{}", spec.report);
-    let mut report = fs_err::OpenOptions::new().write(true).open(report_path).ok();
+    let mut report = fs_err::OpenOptions::new()
+        .write(true)
+        .open(report_path)
+        .ok();
     // The inherited descriptor would keep the pipe open through exec; the new one does not.
     nix::unistd::close(spec.report).ok();
     let mut tell = |message: &Report| {
@@ -82,9 +87,17 @@ pub fn run(arguments: &[OsString]) -> u8 {
         tell(&failure);
         return FAILED;
     }
-    #[expect(clippy::disallowed_methods, reason = "this is where the job is started")]
-    let error = std::process::Command::new(&words[0]).args(&words[1..]).exec();
-    tell(&Report::Failure { action: None, errno: error.raw_os_error().unwrap_or(0) });
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the job is started"
+    )]
+    let error = std::process::Command::new(&words[0])
+        .args(&words[1..])
+        .exec();
+    tell(&Report::Failure {
+        action: None,
+        errno: error.raw_os_error().unwrap_or(0),
+    });
     FAILED
 }
 
@@ -113,7 +126,10 @@ fn prepare(spec: &Spec, tell: &mut dyn FnMut(&Report)) -> Result<(), Report> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|errno| fail("tie the job's life to greaserun's", errno))?;
     if rustix::process::getppid().map(Pid::as_raw_pid) != Some(spec.parent) {
-        return Err(fail("start the job, since greaserun has died", rustix::io::Errno::SRCH));
+        return Err(fail(
+            "start the job, since greaserun has died",
+            rustix::io::Errno::SRCH,
+        ));
     }
     soften(spec, tell);
     if let Some(mask) = spec.umask {
@@ -124,9 +140,12 @@ fn prepare(spec: &Spec, tell: &mut dyn FnMut(&Report)) -> Result<(), Report> {
         rustix::process::chdir(directory).map_err(|errno| fail(&action, errno))?;
     }
     // Blocked by greaserun so that none is lost; the job starts with the usual empty mask.
-    SigSet::empty()
-        .thread_set_mask()
-        .map_err(|errno| fail("unblock signals", rustix::io::Errno::from_raw_os_error(errno as i32)))
+    SigSet::empty().thread_set_mask().map_err(|errno| {
+        fail(
+            "unblock signals",
+            rustix::io::Errno::from_raw_os_error(errno as i32),
+        )
+    })
 }
 
 /// Applies what makes the job a better neighbour; none of it is worth failing the job for.
@@ -138,8 +157,14 @@ fn soften(spec: &Spec, tell: &mut dyn FnMut(&Report)) {
     };
     let raw = |errno: rustix::io::Errno| errno.raw_os_error();
     let oom_score_adj = softer(oom_score_adj(), spec.oom_score_adj);
-    attempt(format!("set oom_score_adj to {oom_score_adj}"), set_oom_score_adj(oom_score_adj));
-    let nice = softer(rustix::process::getpriority_process(None).unwrap_or(0), spec.nice);
+    attempt(
+        format!("set oom_score_adj to {oom_score_adj}"),
+        set_oom_score_adj(oom_score_adj),
+    );
+    let nice = softer(
+        rustix::process::getpriority_process(None).unwrap_or(0),
+        spec.nice,
+    );
     let result = rustix::process::setpriority_process(None, nice).map_err(raw);
     attempt(format!("set nice to {nice}"), result);
     // A session has an autogroup of its own (sched(7)), in which nice alone means nothing.
@@ -147,7 +172,10 @@ fn soften(spec: &Spec, tell: &mut dyn FnMut(&Report)) {
         write_autogroup(nice);
     }
     if let Some(class) = spec.ionice {
-        attempt(format!("set the I/O class to {}", String::from(class)), ionice(class));
+        attempt(
+            format!("set the I/O class to {}", String::from(class)),
+            ionice(class),
+        );
     }
     for (resource, value) in &spec.limits {
         let result = limit(*resource, *value).map_err(raw);
@@ -158,7 +186,11 @@ fn soften(spec: &Spec, tell: &mut dyn FnMut(&Report)) {
 
 /// The value to set: a caller that made way for others already goes on doing so.
 fn softer(current: i32, wanted: i32) -> i32 {
-    if wanted < 0 { wanted } else { wanted.max(current) }
+    if wanted < 0 {
+        wanted
+    } else {
+        wanted.max(current)
+    }
 }
 
 fn oom_score_adj() -> i32 {
@@ -167,15 +199,20 @@ fn oom_score_adj() -> i32 {
 }
 
 fn set_oom_score_adj(value: i32) -> Result<(), i32> {
-    let file = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/self/oom_score_adj");
     file.and_then(|mut file| file.write_all(value.to_string().as_bytes()))
         .map_err(|error| error.raw_os_error().unwrap_or(0))
 }
 
 /// The file exists only where autogroups are built in and on, so a failure means nothing.
 fn write_autogroup(nice: i32) {
-    let file = std::fs::OpenOptions::new().write(true).open("/proc/self/autogroup");
-    file.and_then(|mut file| file.write_all(nice.to_string().as_bytes())).ok();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/self/autogroup");
+    file.and_then(|mut file| file.write_all(nice.to_string().as_bytes()))
+        .ok();
 }
 
 fn ionice(class: IoNice) -> Result<(), i32> {
@@ -217,7 +254,13 @@ fn limit(resource: Resource, limit: Limit) -> Result<(), rustix::io::Errno> {
         Limit::At(value) => Some(value),
         Limit::Unlimited => None,
     };
-    rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })
+    rustix::process::setrlimit(
+        resource,
+        Rlimit {
+            current: value,
+            maximum: value,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -239,7 +282,11 @@ mod tests {
             oom_score_adj: 300,
             limits: [(Resource::Core, Limit::At(0))].into(),
         };
-        let words = [OsString::from_vec(vec![0xff, b'a']), "--".into(), "-x".into()];
+        let words = [
+            OsString::from_vec(vec![0xff, b'a']),
+            "--".into(),
+            "-x".into(),
+        ];
         let arguments = arguments(&spec, &words);
         assert_eq!(parse(&arguments[1..]), Some((spec, &words[..])));
     }

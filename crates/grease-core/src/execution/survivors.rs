@@ -40,6 +40,10 @@ fn find(run: RunId) -> Vec<process::Stat> {
     let others = process::all().into_iter().filter(|pid| *pid != own);
     // The start time is read first: if the id is given to another process in between, that one
     // has another start time and is not signalled.
-    let alive = others.filter_map(process::stat).filter(process::Stat::is_alive);
-    alive.filter(|found| process::environment_holds(found.pid, &variable)).collect()
+    let alive = others
+        .filter_map(process::stat)
+        .filter(process::Stat::is_alive);
+    alive
+        .filter(|found| process::environment_holds(found.pid, &variable))
+        .collect()
 }

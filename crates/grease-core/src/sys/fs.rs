@@ -127,6 +127,15 @@ pub fn is_noexec(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
+/// Whether something can still be made on the file system of `path`: it is not read-only and
+/// has a block and an inode left.
+pub fn has_room(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|found| {
+        let inodes = found.f_files == 0 || found.f_favail > 0; // Some count no inodes.
+        !found.f_flag.contains(StatVfsMountFlags::RDONLY) && found.f_bavail > 0 && inodes
+    })
+}
+
 /// Bytes that this user may still write on the file system of `path`.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(path)?;

@@ -49,7 +49,9 @@ impl Stat {
 
 /// Reads the state of a process; `None` if there is none, or `/proc` hides it.
 pub fn stat(pid: i32) -> Option<Stat> {
-    parse_stat(&String::from_utf8_lossy(&read(&format!("/proc/{pid}/stat"))?))
+    parse_stat(&String::from_utf8_lossy(&read(&format!(
+        "/proc/{pid}/stat"
+    ))?))
 }
 
 /// Parses a line of `/proc/PID/stat`; the name stands in parentheses and may hold any byte.
@@ -79,7 +81,11 @@ fn parse_stat(line: &str) -> Option<Stat> {
 /// tree; where the kernel was built without it (`CONFIG_PROC_CHILDREN`), all processes of the
 /// host are read instead.
 pub fn descendants(root: i32, strangers: &[i32]) -> Vec<i32> {
-    let known = if lists_children(root) { None } else { Some(children_by_scan()) };
+    let known = if lists_children(root) {
+        None
+    } else {
+        Some(children_by_scan())
+    };
     let mut seen: HashSet<i32> = strangers.iter().copied().collect();
     let mut found = Vec::new();
     for _ in 0..LOOKS_MAX {
@@ -118,12 +124,17 @@ fn lists_children(pid: i32) -> bool {
 }
 
 fn listed_children(parent: i32) -> Vec<i32> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else {
+        return Vec::new();
+    };
     let mut children = Vec::new();
     for thread in threads.flatten() {
         let list = read(&thread.path().join("children").to_string_lossy()).unwrap_or_default();
         let list = String::from_utf8_lossy(&list);
-        children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        children.extend(
+            list.split_ascii_whitespace()
+                .filter_map(|pid| pid.parse::<i32>().ok()),
+        );
     }
     children
 }
@@ -139,15 +150,20 @@ fn children_by_scan() -> HashMap<i32, Vec<i32>> {
 /// The ids of all processes that `/proc` shows.
 pub fn all() -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// Whether the environment that `pid` was started with holds `NAME=value`.
 ///
 /// `false` where it cannot be read: another user's process, or a program that wrote over it.
 pub fn environment_holds(pid: i32, variable: &str) -> bool {
-    read(&format!("/proc/{pid}/environ"))
-        .is_some_and(|bytes| bytes.split(|byte| *byte == 0).any(|held| held == variable.as_bytes()))
+    read(&format!("/proc/{pid}/environ")).is_some_and(|bytes| {
+        bytes
+            .split(|byte| *byte == 0)
+            .any(|held| held == variable.as_bytes())
+    })
 }
 
 /// Resident memory of a process in KiB; 0 if it is gone.
@@ -212,7 +228,11 @@ pub fn ignores(signal: i32) -> bool {
 
 fn read(path: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs_err::File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    fs_err::File::open(path)
+        .ok()?
+        .take(FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -226,7 +246,10 @@ mod tests {
         let stat = parse_stat(line).unwrap();
         assert_eq!((stat.pid, stat.parent, stat.state), (42, 7, 'Z'));
         assert!(stat.is_alive(), "its second thread is");
-        assert_eq!((stat.name.as_str(), stat.terminal, stat.started), ("a) R (b", 34816, 9876));
+        assert_eq!(
+            (stat.name.as_str(), stat.terminal, stat.started),
+            ("a) R (b", 34816, 9876)
+        );
     }
 
     #[test]

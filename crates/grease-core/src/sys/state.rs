@@ -40,7 +40,10 @@ pub fn spool_dir(
 }
 
 fn candidates(env: &Env, account: &Account) -> [PathBuf; 3] {
-    let xdg = env.raw("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let xdg = env
+        .raw("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let xdg = xdg.unwrap_or_else(|| account.home.join(".local/state"));
     [
         Path::new(SPOOLS).join(account.uid.to_string()),
@@ -91,15 +94,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let account = super::super::host::account();
         let spool = spool_dir(Some(dir.path()), &Env::default(), &account).unwrap();
-        assert_eq!(spool, dir.path().join("spool").join(account.uid.to_string()));
+        assert_eq!(
+            spool,
+            dir.path().join("spool").join(account.uid.to_string())
+        );
     }
 
     #[test]
     fn without_a_shared_spool_or_a_home_there_is_still_a_place() {
-        let account = Account { uid: 4_000_000, name: "x".into(), home: "/nonexistent".into() };
+        let account = Account {
+            uid: 4_000_000,
+            name: "x".into(),
+            home: "/nonexistent".into(),
+        };
         let places = candidates(&Env::default(), &account);
         assert_eq!(places[2], Path::new("/var/tmp/scalegrease-4000000"));
         let env: Env = [("XDG_STATE_HOME", "/state")].into_iter().collect();
-        assert_eq!(candidates(&env, &account)[1], Path::new("/state/scalegrease"));
+        assert_eq!(
+            candidates(&env, &account)[1],
+            Path::new("/state/scalegrease")
+        );
     }
 }

@@ -28,8 +28,14 @@ impl Runner for Custom<'_> {
         let words: Vec<OsString> = template.chain(request.words.iter().cloned()).collect();
         // The job is what it runs, not what it is run with.
         let part = base_name(request.words.first().unwrap_or(&words[0]));
-        let words = words.iter().map(|word| request.substitute(word)).collect::<Result<_, _>>()?;
-        Ok(Command { part, words, ..Command::default() })
+        let words = words
+            .iter()
+            .map(|word| request.substitute(word))
+            .collect::<Result<_, _>>()?;
+        Ok(Command {
+            part,
+            words,
+            ..Command::default()
+        })
     }
 }
-

@@ -28,11 +28,19 @@ impl Runner for Hadoop<'_> {
         let jar = request.jar("hadoop")?;
         let manifest_class = jar.main_class().map_err(|source| Error::Jar { source })?;
         // RunJar takes the class of the manifest, and only without one the first word.
-        let first = request.words.first().map(|word| word.to_string_lossy().into_owned());
+        let first = request
+            .words
+            .first()
+            .map(|word| word.to_string_lossy().into_owned());
         let class = manifest_class.or(first);
         let part = class.ok_or(Error::NoCommand { runner: "hadoop" })?;
-        let mut command = Command { part, ..Command::default() };
-        command.words.extend(self.section.command.as_slice().iter().map(Into::into));
+        let mut command = Command {
+            part,
+            ..Command::default()
+        };
+        command
+            .words
+            .extend(self.section.command.as_slice().iter().map(Into::into));
         command.words.push(jar_path.clone().into());
         command.words.extend(request.words.iter().cloned());
         let jar_text = jar_path.to_string_lossy();

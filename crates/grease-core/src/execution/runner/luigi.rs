@@ -59,7 +59,11 @@ impl Runner for Luigi<'_> {
         let part = task(arguments).unwrap_or_else(|| base_name(command[0].as_ref()));
         let mut words: Vec<_> = command.iter().map(Into::into).collect();
         // In front of the job's own options, so that one given there wins.
-        words.extend(EXIT_CODES.iter().flat_map(|(option, code)| [option.into(), code.into()]));
+        words.extend(
+            EXIT_CODES
+                .iter()
+                .flat_map(|(option, code)| [option.into(), code.into()]),
+        );
         words.extend(arguments.iter().cloned());
         python::plan(request, "luigi", part, words)
     }

@@ -43,8 +43,12 @@ pub struct Sections<'a> {
 pub fn all<'a>(sections: &Sections<'a>) -> Vec<Box<dyn Runner + 'a>> {
     let mut runners: Vec<Box<dyn Runner + 'a>> = vec![
         Box::new(shell::Shell),
-        Box::new(hadoop::Hadoop { section: sections.hadoop }),
-        Box::new(luigi::Luigi { section: sections.luigi }),
+        Box::new(hadoop::Hadoop {
+            section: sections.hadoop,
+        }),
+        Box::new(luigi::Luigi {
+            section: sections.luigi,
+        }),
         Box::new(python::Python),
     ];
     for (name, section) in sections.custom {
@@ -56,11 +60,17 @@ pub fn all<'a>(sections: &Sections<'a>) -> Vec<Box<dyn Runner + 'a>> {
 /// Finds a runner by its name, without case.
 pub fn find<'a>(name: &str, sections: &Sections<'a>) -> Result<Box<dyn Runner + 'a>, Error> {
     let mut runners = all(sections);
-    match runners.iter().position(|runner| runner.name().eq_ignore_ascii_case(name)) {
+    match runners
+        .iter()
+        .position(|runner| runner.name().eq_ignore_ascii_case(name))
+    {
         Some(position) => Ok(runners.swap_remove(position)),
         None => Err(Error::UnknownRunner {
             name: name.to_owned(),
-            known: runners.iter().map(|runner| runner.name().to_owned()).collect(),
+            known: runners
+                .iter()
+                .map(|runner| runner.name().to_owned())
+                .collect(),
         }),
     }
 }
@@ -68,5 +78,9 @@ pub fn find<'a>(name: &str, sections: &Sections<'a>) -> Result<Box<dyn Runner + 
 /// The last component of a path-like word: what a plain command is called.
 fn base_name(word: &OsStr) -> String {
     let word = word.to_string_lossy();
-    word.trim_end_matches('/').rsplit('/').next().unwrap_or(&word).to_owned()
+    word.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(&word)
+        .to_owned()
 }

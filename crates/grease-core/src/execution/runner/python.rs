@@ -39,9 +39,14 @@ pub(super) fn plan(
     words: Vec<OsString>,
 ) -> Result<Command, Error> {
     let jar_path = request.artifact(runner)?.path.clone();
-    let folder = Selection::Folder { name: FOLDER.to_owned() };
+    let folder = Selection::Folder {
+        name: FOLDER.to_owned(),
+    };
     let mut environment = vec![
-        ("PYTHONPATH", request.appended("PYTHONPATH", ":", &request.scratch.to_string_lossy())),
+        (
+            "PYTHONPATH",
+            request.appended("PYTHONPATH", ":", &request.scratch.to_string_lossy()),
+        ),
         ("PLATFORM_ARTIFACT_SPEC", jar_path.into()),
     ];
     // Python holds output back when it goes into a pipe: the last lines before a crash.

@@ -24,7 +24,10 @@ impl Runner for Shell {
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
         let words = request.words("shell")?;
         let (first, rest) = words.split_first().expect("checked to be there");
-        let mut command = Command { part: base_name(first), ..Command::default() };
+        let mut command = Command {
+            part: base_name(first),
+            ..Command::default()
+        };
         if let Some(name) = shipped(request, first)? {
             let script = Selection::File { name };
             command.unpack = Some(request.select("shell", &script)?);
@@ -42,7 +45,9 @@ impl Runner for Shell {
 /// The name of the entry that `word` names in the jar, if it does.
 fn shipped(request: &Request<'_>, word: &OsStr) -> Result<Option<String>, Error> {
     let jar = request.artifact.and_then(|artifact| artifact.jar.as_ref());
-    let (Some(name), Some(jar)) = (word.to_str(), jar) else { return Ok(None) };
+    let (Some(name), Some(jar)) = (word.to_str(), jar) else {
+        return Ok(None);
+    };
     let found = jar.is_file(name).map_err(|source| Error::Jar { source })?;
     Ok(found.then(|| name.to_owned()))
 }

@@ -5,7 +5,7 @@
 //! would; it is never a reason to wait.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -95,7 +95,9 @@ impl Echo {
     /// Tells once, when a write has been stuck for long.
     pub(super) fn is_newly_slow(&self, now: Instant) -> bool {
         let mut queue = self.shared.lock();
-        let slow = queue.writing_since.is_some_and(|since| now.duration_since(since) >= SLOW);
+        let slow = queue
+            .writing_since
+            .is_some_and(|since| now.duration_since(since) >= SLOW);
         let newly = slow && !queue.reported;
         queue.reported |= slow;
         newly
@@ -109,7 +111,10 @@ impl Echo {
     /// When [`Echo::is_newly_slow`] should be asked again.
     pub(super) fn slow_at(&self) -> Option<Instant> {
         let queue = self.shared.lock();
-        queue.writing_since.filter(|_| !queue.reported).map(|since| since + SLOW)
+        queue
+            .writing_since
+            .filter(|_| !queue.reported)
+            .map(|since| since + SLOW)
     }
 }
 
@@ -144,7 +149,10 @@ impl Shared {
                 queue.writing_since = Some(Instant::now());
                 return chunk;
             }
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .filled
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -55,10 +55,18 @@ pub(super) enum Action {
 enum Phase {
     Running,
     /// The leader has ended: output may still come, descendants may still end by themselves.
-    Draining { until: Instant },
+    Draining {
+        until: Instant,
+    },
     /// Everything was asked to end.
-    Stopping { since: Instant, kill_at: Instant },
-    Killing { next: Instant, give_up_at: Instant },
+    Stopping {
+        since: Instant,
+        kill_at: Instant,
+    },
+    Killing {
+        next: Instant,
+        give_up_at: Instant,
+    },
 }
 
 /// The limits that a job runs under.
@@ -86,7 +94,12 @@ pub(super) struct Lifecycle {
 impl Lifecycle {
     pub(super) fn new(limits: Limits, now: Instant) -> Self {
         let timeout_at = limits.timeout.and_then(|timeout| now.checked_add(timeout));
-        Self { limits, phase: Phase::Running, timeout_at, cause: None }
+        Self {
+            limits,
+            phase: Phase::Running,
+            timeout_at,
+            cause: None,
+        }
     }
 
     /// Why the job was asked to end; `None` if it ended by itself.
@@ -126,28 +139,36 @@ impl Lifecycle {
                 self.stop(Action::Ask(Signal::TERM), now)
             }
             Phase::Running if facts.leader_gone => {
-                self.phase = Phase::Draining { until: now + self.limits.drain };
+                self.phase = Phase::Draining {
+                    until: now + self.limits.drain,
+                };
                 self.on_drain(facts, now)
             }
-            Phase::Running => Action::Wait,
             Phase::Draining { .. } => self.on_drain(facts, now),
             Phase::Stopping { .. } | Phase::Killing { .. } if gone => {
                 self.timeout_at = None;
-                self.phase = Phase::Draining { until: now + self.limits.drain };
+                self.phase = Phase::Draining {
+                    until: now + self.limits.drain,
+                };
                 self.on_drain(facts, now)
             }
             Phase::Stopping { kill_at, .. } if now >= kill_at => self.kill(now),
             Phase::Killing { give_up_at, .. } if now >= give_up_at => Action::Finish,
             Phase::Killing { next, give_up_at } if now >= next => {
-                self.phase = Phase::Killing { next: now + KILL_PASS, give_up_at };
+                self.phase = Phase::Killing {
+                    next: now + KILL_PASS,
+                    give_up_at,
+                };
                 Action::Kill
             }
-            Phase::Stopping { .. } | Phase::Killing { .. } => Action::Wait,
+            Phase::Running | Phase::Stopping { .. } | Phase::Killing { .. } => Action::Wait,
         }
     }
 
     fn on_drain(&mut self, facts: Facts, now: Instant) -> Action {
-        let Phase::Draining { until } = self.phase else { return Action::Wait };
+        let Phase::Draining { until } = self.phase else {
+            return Action::Wait;
+        };
         if facts.tree_empty {
             // With the tree gone, only a process outside of it can hold the output open.
             let over = facts.output_closed || now >= until;
@@ -165,12 +186,18 @@ impl Lifecycle {
 
     /// Everything is asked to end, by `action`.
     fn stop(&mut self, action: Action, now: Instant) -> Action {
-        self.phase = Phase::Stopping { since: now, kill_at: now + self.limits.grace };
+        self.phase = Phase::Stopping {
+            since: now,
+            kill_at: now + self.limits.grace,
+        };
         action
     }
 
     fn kill(&mut self, now: Instant) -> Action {
-        self.phase = Phase::Killing { next: now + KILL_PASS, give_up_at: now + GIVE_UP };
+        self.phase = Phase::Killing {
+            next: now + KILL_PASS,
+            give_up_at: now + GIVE_UP,
+        };
         Action::Kill
     }
 
@@ -182,7 +209,10 @@ impl Lifecycle {
             Phase::Stopping { kill_at, .. } => (Some(kill_at), None),
             Phase::Killing { next, .. } => (Some(next), None),
         };
-        phase_at.into_iter().chain(timeout_at.filter(|at| *at > now)).min()
+        phase_at
+            .into_iter()
+            .chain(timeout_at.filter(|at| *at > now))
+            .min()
     }
 
     /// Until when output may still be passed on, now that the run is over; `None` for as long
@@ -196,13 +226,17 @@ impl Lifecycle {
         self.timeout_at = self.timeout_at.map(|at| at + pause);
         self.phase = match self.phase {
             Phase::Running => Phase::Running,
-            Phase::Draining { until } => Phase::Draining { until: until + pause },
-            Phase::Stopping { since, kill_at } => {
-                Phase::Stopping { since: since + pause, kill_at: kill_at + pause }
-            }
-            Phase::Killing { next, give_up_at } => {
-                Phase::Killing { next: next + pause, give_up_at: give_up_at + pause }
-            }
+            Phase::Draining { until } => Phase::Draining {
+                until: until + pause,
+            },
+            Phase::Stopping { since, kill_at } => Phase::Stopping {
+                since: since + pause,
+                kill_at: kill_at + pause,
+            },
+            Phase::Killing { next, give_up_at } => Phase::Killing {
+                next: next + pause,
+                give_up_at: give_up_at + pause,
+            },
         };
     }
 }
@@ -212,14 +246,33 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const ALIVE: Facts = Facts { leader_gone: false, tree_empty: false, output_closed: false };
-    const LEFT_BEHIND: Facts = Facts { leader_gone: true, ..ALIVE };
-    const GONE: Facts = Facts { leader_gone: true, tree_empty: true, output_closed: true };
-    const HELD_OPEN: Facts = Facts { output_closed: false, ..GONE };
+    const ALIVE: Facts = Facts {
+        leader_gone: false,
+        tree_empty: false,
+        output_closed: false,
+    };
+    const LEFT_BEHIND: Facts = Facts {
+        leader_gone: true,
+        ..ALIVE
+    };
+    const GONE: Facts = Facts {
+        leader_gone: true,
+        tree_empty: true,
+        output_closed: true,
+    };
+    const HELD_OPEN: Facts = Facts {
+        output_closed: false,
+        ..GONE
+    };
 
     fn life(timeout: Option<Duration>, leftovers: Leftovers) -> (Lifecycle, Instant) {
         let now = Instant::now();
-        let limits = Limits { timeout, grace: 30 * SECOND, drain: 2 * SECOND, leftovers };
+        let limits = Limits {
+            timeout,
+            grace: 30 * SECOND,
+            drain: 2 * SECOND,
+            leftovers,
+        };
         (Lifecycle::new(limits, now), now)
     }
 
@@ -228,7 +281,11 @@ mod tests {
         let (mut life, now) = life(Some(SECOND), Leftovers::Kill);
         assert_eq!(life.on_change(ALIVE, now), Action::Wait);
         assert_eq!(life.on_change(GONE, now + 2 * SECOND), Action::Finish);
-        assert_eq!(life.cause(), None, "an end after the deadline is still its own end");
+        assert_eq!(
+            life.cause(),
+            None,
+            "an end after the deadline is still its own end"
+        );
     }
 
     #[test]
@@ -248,8 +305,14 @@ mod tests {
         let killed = asked + 30 * SECOND;
         assert_eq!(life.on_change(LEFT_BEHIND, killed), Action::Kill);
         assert_eq!(life.on_change(LEFT_BEHIND, killed), Action::Wait);
-        assert_eq!(life.on_change(LEFT_BEHIND, killed + KILL_PASS), Action::Kill);
-        assert_eq!(life.on_change(LEFT_BEHIND, killed + GIVE_UP), Action::Finish);
+        assert_eq!(
+            life.on_change(LEFT_BEHIND, killed + KILL_PASS),
+            Action::Kill
+        );
+        assert_eq!(
+            life.on_change(LEFT_BEHIND, killed + GIVE_UP),
+            Action::Finish
+        );
         assert_eq!(life.cause(), None);
     }
 
@@ -260,14 +323,20 @@ mod tests {
         assert_eq!(life.on_change(LEFT_BEHIND, now + 59 * SECOND), Action::Wait);
         assert_eq!(life.wake_at(now + 59 * SECOND), Some(now + 60 * SECOND));
         let action = life.on_change(LEFT_BEHIND, now + 60 * SECOND);
-        assert_eq!((action, life.cause()), (Action::Ask(Signal::TERM), Some(Cause::Timeout)));
+        assert_eq!(
+            (action, life.cause()),
+            (Action::Ask(Signal::TERM), Some(Cause::Timeout))
+        );
     }
 
     #[test]
     fn detached_leftovers_end_the_run_after_the_drain() {
         let (mut life, now) = life(None, Leftovers::Detach);
         assert_eq!(life.on_change(LEFT_BEHIND, now), Action::Wait);
-        assert_eq!(life.on_change(LEFT_BEHIND, now + 2 * SECOND), Action::Finish);
+        assert_eq!(
+            life.on_change(LEFT_BEHIND, now + 2 * SECOND),
+            Action::Finish
+        );
     }
 
     #[test]
@@ -285,7 +354,10 @@ mod tests {
     fn two_signals_at_once_are_one_request() {
         let (mut life, now) = life(None, Leftovers::Kill);
         assert_eq!(life.on_signal(Signal::TERM, now), Action::Ask(Signal::TERM));
-        assert_eq!(life.on_signal(Signal::TERM, now + SECOND / 100), Action::Wait);
+        assert_eq!(
+            life.on_signal(Signal::TERM, now + SECOND / 100),
+            Action::Wait
+        );
         assert_eq!(life.on_signal(Signal::TERM, now + SECOND), Action::Kill);
     }
 
@@ -300,7 +372,10 @@ mod tests {
     #[test]
     fn a_timeout_gives_grace_and_is_the_cause_even_of_a_clean_exit() {
         let (mut life, now) = life(Some(SECOND), Leftovers::Kill);
-        assert_eq!(life.on_change(ALIVE, now + SECOND), Action::Ask(Signal::TERM));
+        assert_eq!(
+            life.on_change(ALIVE, now + SECOND),
+            Action::Ask(Signal::TERM)
+        );
         assert_eq!(life.wake_at(now), Some(now + 31 * SECOND));
         assert_eq!(life.on_change(GONE, now + 2 * SECOND), Action::Finish);
         assert_eq!(life.cause(), Some(Cause::Timeout));
@@ -311,7 +386,10 @@ mod tests {
         let (mut life, now) = life(Some(SECOND), Leftovers::Kill);
         life.shift(10 * SECOND);
         assert_eq!(life.on_change(ALIVE, now + 10 * SECOND), Action::Wait);
-        assert_eq!(life.on_change(ALIVE, now + 11 * SECOND), Action::Ask(Signal::TERM));
+        assert_eq!(
+            life.on_change(ALIVE, now + 11 * SECOND),
+            Action::Ask(Signal::TERM)
+        );
         life.shift(10 * SECOND);
         assert_eq!(life.wake_at(now), Some(now + 51 * SECOND));
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
-use super::echo::Echo;
 use super::Event;
+use super::echo::Echo;
 use crate::model::Stream;
 
 /// Bytes that the kernel keeps for us in each pipe.
@@ -39,7 +39,17 @@ impl Pipe {
         rustix::pipe::fcntl_setpipe_size(&reader, PIPE_BYTES).ok();
         rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK)?;
         let buffer = vec![0; CHUNK_BYTES];
-        Ok((Self { stream, descriptor: Some(reader), echo, bytes: 0, drained: false, buffer }, writer))
+        Ok((
+            Self {
+                stream,
+                descriptor: Some(reader),
+                echo,
+                bytes: 0,
+                drained: false,
+                buffer,
+            },
+            writer,
+        ))
     }
 
     /// The end to wait for, unless it is closed or there is no room for more.
@@ -50,14 +60,19 @@ impl Pipe {
 
     /// Reads once; returns whether there may be more.
     pub(super) fn read(&mut self, on_event: &mut dyn FnMut(Event<'_>)) -> bool {
-        let Some(reader) = &self.descriptor else { return false };
+        let Some(reader) = &self.descriptor else {
+            return false;
+        };
         self.drained = false;
         match rustix::io::read(reader, &mut self.buffer[..]) {
             Ok(0) => self.descriptor = None,
             Ok(count) => {
                 let bytes = &self.buffer[..count];
                 self.bytes += count as u64;
-                on_event(Event::Output { stream: self.stream, bytes });
+                on_event(Event::Output {
+                    stream: self.stream,
+                    bytes,
+                });
                 if let Some(echo) = &self.echo {
                     echo.push(Arc::from(bytes));
                 }

@@ -60,21 +60,25 @@ impl Signals {
     /// Blocks the signals; to be called while the process has one thread.
     pub fn block() -> std::io::Result<Self> {
         let mut set = SigSet::empty();
-        let ours = ENDING.iter().chain(&INFORMING).chain(&STOPPING).chain([&Signal::CONT]);
+        let ours = ENDING
+            .iter()
+            .chain(&INFORMING)
+            .chain(&STOPPING)
+            .chain([&Signal::CONT]);
         for signal in ours.filter(|signal| !process::ignores(signal.as_raw())) {
             set.add(named(*signal));
         }
         set.add(nix::sys::signal::SIGCHLD);
         if process::ignores(Signal::CHILD.as_raw()) {
             // Ignored, it would make the kernel reap the job behind our back (`wait(2)`).
-            signal_hook::flag::register(
-                Signal::CHILD.as_raw(),
-                Arc::new(AtomicBool::new(false)),
-            )?;
+            signal_hook::flag::register(Signal::CHILD.as_raw(), Arc::new(AtomicBool::new(false)))?;
         }
         let before = set.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        Ok(Self { descriptor: SignalFd::with_flags(&set, flags)?, before })
+        Ok(Self {
+            descriptor: SignalFd::with_flags(&set, flags)?,
+            before,
+        })
     }
 
     /// Takes the next signal that has arrived, if any.
@@ -83,7 +87,10 @@ impl Signals {
             let info = self.descriptor.read_signal().ok()??;
             let number = i32::try_from(info.ssi_signo).ok()?;
             if let Some(meaning) = Signal::from_named_raw(number).and_then(meaning) {
-                return Some(Arrival { meaning, from_terminal: info.ssi_code == SI_KERNEL });
+                return Some(Arrival {
+                    meaning,
+                    from_terminal: info.ssi_code == SI_KERNEL,
+                });
             }
         }
     }
@@ -122,5 +129,8 @@ fn meaning(signal: Signal) -> Option<Meaning> {
 }
 
 fn named(signal: Signal) -> nix::sys::signal::Signal {
-    signal.as_raw().try_into().expect("one of the constants above")
+    signal
+        .as_raw()
+        .try_into()
+        .expect("one of the constants above")
 }

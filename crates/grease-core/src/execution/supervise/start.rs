@@ -8,8 +8,8 @@ use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
 
 use super::Job;
-use crate::execution::stub::{self, Spec};
 use crate::execution::diagnosis::Program;
+use crate::execution::stub::{self, Spec};
 use crate::execution::{Error, SpawnFailure};
 
 /// This program, also when its file has been replaced meanwhile.
@@ -33,7 +33,10 @@ pub(super) struct Report {
 
 pub(super) fn start(job: &Job<'_>, stdout: OwnedFd, stderr: OwnedFd) -> Result<Started, Error> {
     let failed = |action| {
-        move |errno: Errno| Error::Supervise { action, source: errno.into() }
+        move |errno: Errno| Error::Supervise {
+            action,
+            source: errno.into(),
+        }
     };
     let (report, report_end) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(failed("making a pipe"))?;
@@ -54,8 +57,15 @@ pub(super) fn start(job: &Job<'_>, stdout: OwnedFd, stderr: OwnedFd) -> Result<S
         limits: settings.rlimits.clone(),
     };
     let program = program(job);
-    let stdin = if job.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
-    #[expect(clippy::disallowed_methods, reason = "this is where the job is started")]
+    let stdin = if job.inherit_stdin {
+        Stdio::inherit()
+    } else {
+        Stdio::null()
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the job is started"
+    )]
     let child = std::process::Command::new(OWN_PROGRAM)
         .args(stub::arguments(&spec, job.words))
         .env_clear()
@@ -72,12 +82,22 @@ pub(super) fn start(job: &Job<'_>, stdout: OwnedFd, stderr: OwnedFd) -> Result<S
             errno => SpawnFailure::at("start a process".to_owned(), errno),
         })?;
     let leader = Pid::from_child(&child); // Waited for by `Tree`, not through `child`.
-    Ok(Started { leader, report: Report { pipe: report, text: Vec::new(), program } })
+    Ok(Started {
+        leader,
+        report: Report {
+            pipe: report,
+            text: Vec::new(),
+            program,
+        },
+    })
 }
 
 fn program(job: &Job<'_>) -> Program {
     let words = job.words.iter().map(|word| word.len() + 1);
-    let variables = job.environment.iter().map(|(name, value)| name.len() + value.len() + 2);
+    let variables = job
+        .environment
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2);
     let current = std::env::current_dir().unwrap_or_default();
     Program {
         word: job.words[0].clone(),
@@ -115,10 +135,16 @@ impl Report {
                     let why = std::io::Error::from_raw_os_error(errno);
                     warnings.push(format!("cannot {action} for the job: {why}"));
                 }
-                Ok(stub::Report::Failure { action: Some(action), errno }) => {
+                Ok(stub::Report::Failure {
+                    action: Some(action),
+                    errno,
+                }) => {
                     failure = Some(SpawnFailure::at(action, errno));
                 }
-                Ok(stub::Report::Failure { action: None, errno }) => {
+                Ok(stub::Report::Failure {
+                    action: None,
+                    errno,
+                }) => {
                     failure = Some(SpawnFailure::of_program(&self.program, errno));
                 }
                 Err(_) => {} // The empty end of the text.

@@ -45,13 +45,21 @@ impl Tree {
 
     pub(super) fn new(leader: Pid, strangers: Vec<i32>) -> Self {
         let own = rustix::process::getpid().as_raw_pid();
-        Self { own, leader, strangers, leader_end: None }
+        Self {
+            own,
+            leader,
+            strangers,
+            leader_end: None,
+        }
     }
 
     /// The processes of the job that still run.
     fn members(&self) -> Vec<process::Stat> {
         let found = process::descendants(self.own, &self.strangers).into_iter();
-        found.filter_map(process::stat).filter(process::Stat::is_alive).collect()
+        found
+            .filter_map(process::stat)
+            .filter(process::Stat::is_alive)
+            .collect()
     }
 
     pub(super) fn leader_pid(&self) -> i32 {
@@ -74,7 +82,11 @@ impl Tree {
         let show = |found: process::Stat| Remnant {
             pid: found.pid,
             name: found.name,
-            waits_in: if with_wait { process::waits_in(found.pid) } else { String::new() },
+            waits_in: if with_wait {
+                process::waits_in(found.pid)
+            } else {
+                String::new()
+            },
         };
         self.members().into_iter().map(show).collect()
     }
@@ -116,10 +128,14 @@ impl Tree {
     pub(super) fn reap(&mut self) {
         let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if self.leader_end.is_none() {
-            self.leader_end = rustix::process::waitid(WaitId::Pid(self.leader), peek).ok().flatten();
+            self.leader_end = rustix::process::waitid(WaitId::Pid(self.leader), peek)
+                .ok()
+                .flatten();
         }
         for child in process::children(self.own) {
-            let Some(pid) = Pid::from_raw(child) else { continue };
+            let Some(pid) = Pid::from_raw(child) else {
+                continue;
+            };
             if pid != self.leader && !self.strangers.contains(&child) {
                 let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
                 rustix::process::waitid(WaitId::Pid(pid), options).ok(); // It may still run.
