@@ -24,7 +24,7 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Pause between two looks at something that is waited for.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
-/// A place for one test; everything in it goes with it.
+/// A place for one test; everything in it goes with it, processes too.
 #[derive(Debug)]
 pub struct Sandbox {
     dir: TempDir,
@@ -179,6 +179,16 @@ impl Sandbox {
     /// The directory of our programs, to put on a `PATH`.
     pub fn programs(&self) -> &Path {
         &self.programs
+    }
+}
+
+impl Drop for Sandbox {
+    /// Ends what a test left behind, so that a failed one does not disturb those after it.
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok(); // It may have ended.
+        }
     }
 }
 

@@ -246,15 +246,13 @@ fn scratch_root(config: &Config, spool: Option<&Path>, report: &Report<'_>) -> P
     if let Some(configured) = &config.common.scratch_dir {
         return configured.as_path().to_owned();
     }
-    match spool.filter(|spool| fs::has_room(spool)) {
-        Some(spool) => spool.join(SCRATCH),
-        None => {
-            let root = std::env::temp_dir();
-            report.warn(&format!(
-                "no room beside the records: scratch is in `{}`",
-                root.display()
-            ));
-            root
-        }
+    if let Some(spool) = spool.filter(|spool| fs::has_room(spool)) {
+        return spool.join(SCRATCH);
     }
+    let root = std::env::temp_dir();
+    report.warn(&format!(
+        "no room beside the records: scratch is in `{}`",
+        root.display()
+    ));
+    root
 }

@@ -101,7 +101,7 @@ pub fn run(arguments: &[OsString]) -> u8 {
     FAILED
 }
 
-/// The command line that [`parse`] understands.
+/// The command line that `parse` understands.
 pub fn arguments(spec: &Spec, words: &[OsString]) -> Vec<OsString> {
     let spec = serde_json::to_string(spec).expect("plain data");
     let mut arguments = vec![ARGUMENT.into(), spec.into(), "--".into()];

@@ -1,7 +1,7 @@
 //! Supervision of one job: start, output, signals, time, and the end of all that it started.
 //!
-//! One thread, in [`supervisor`], waits for everything at once: signals, the job's two pipes,
-//! and the moments at which [`lifecycle`] wants to decide something. Effects are in the one,
+//! One thread, in `supervisor`, waits for everything at once: signals, the job's two pipes,
+//! and the moments at which `lifecycle` wants to decide something. Effects are in the one,
 //! decisions in the other.
 
 mod echo;
