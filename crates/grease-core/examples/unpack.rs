@@ -14,6 +14,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = jar.select(&Selection::Folder {
         name: folder.clone(),
     })?;
-    jar.unpack(&plan, Path::new(directory))?;
+    jar.unpack(&plan, Path::new(directory), &|| false)?;
     Ok(())
 }

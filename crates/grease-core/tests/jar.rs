@@ -48,7 +48,7 @@ impl Place {
     fn unpack(&self, selection: &Selection) -> Result<(), Error> {
         let jar = Jar::open(&self.jar())?;
         let plan = jar.select(selection)?;
-        jar.unpack(&plan, &self.scratch())
+        jar.unpack(&plan, &self.scratch(), &|| false)
     }
 
     /// An error with its causes, without the temporary directory.
@@ -399,7 +399,7 @@ fn more_entries_than_the_short_form_counts_are_all_seen() {
     assert_eq!(jar.entry_count(), 70_000);
     let plan = jar.select(&folder("python")).unwrap();
     assert_eq!(plan.file_count(), 20);
-    jar.unpack(&plan, &place.scratch()).unwrap();
+    jar.unpack(&plan, &place.scratch(), &|| false).unwrap();
     let last = fs_err::read_to_string(place.scratch().join("package19/module19.py")).unwrap();
     assert_eq!(last, "content 69999\n");
 }

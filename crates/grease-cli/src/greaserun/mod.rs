@@ -9,6 +9,7 @@ mod record;
 mod report;
 mod sweep;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -181,17 +182,7 @@ fn execute(
     for notice in &plan.command.notices {
         report.warn(notice);
     }
-    let jar = plan
-        .artifact
-        .as_ref()
-        .and_then(|artifact| artifact.jar.as_ref());
-    if let (Some(jar), Some(unpack)) = (jar, &plan.command.unpack) {
-        jar.unpack(unpack, scratch.path())?;
-    }
-    if let Some(signal) = signals.ending() {
-        let text = format!("ended by signal {} before the job started", signal.as_raw());
-        return Err(Failure::cancelled(signal.as_raw(), text));
-    }
+    unpack(plan, scratch.path(), signals)?;
     report.detail(&dry_run::command_line(plan, caller));
     let own = |stream: BorrowedFd<'_>| {
         let copy = report.streams().then(|| stream.try_clone_to_owned());
@@ -225,6 +216,27 @@ fn execute(
         ));
     }
     Ok(outcome?)
+}
+
+/// Unpacks what the job needs, unless somebody ends greaserun meanwhile.
+fn unpack(plan: &Plan, scratch: &Path, signals: &Signals) -> Result<(), Failure> {
+    let ending = Cell::new(None);
+    let stop = || {
+        ending.set(ending.get().or_else(|| signals.ending()));
+        ending.get().is_some()
+    };
+    let artifact = plan.artifact.as_ref();
+    let jar = artifact.and_then(|artifact| artifact.jar.as_ref());
+    let unpacked = match (jar, &plan.command.unpack) {
+        (Some(jar), Some(unpack)) => jar.unpack(unpack, scratch, &stop),
+        _ => Ok(()),
+    };
+    if stop() {
+        let signal = ending.get().expect("that is why it stops").as_raw();
+        let text = format!("ended by signal {signal} before the job started");
+        return Err(Failure::cancelled(signal, text));
+    }
+    Ok(unpacked?)
 }
 
 /// Where the registry, records and logs are; without one the run leaves none.

@@ -22,11 +22,17 @@ impl Scratch {
     }
 
     /// Makes the directory at `path`, which must not exist.
+    ///
+    /// A root that does not exist is made: by root for all users as `/tmp` is, else private.
     pub fn create(path: PathBuf) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
 
-        if let Some(root) = path.parent() {
-            fs_err::create_dir_all(root)?;
+        if let Some(root) = path.parent().filter(|root| !root.exists()) {
+            if rustix::process::geteuid().is_root() {
+                sys::fs::shared_dir(root)?;
+            } else {
+                sys::fs::private_dir(root)?;
+            }
         }
         std::fs::DirBuilder::new()
             .mode(0o700)

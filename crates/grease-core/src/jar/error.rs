@@ -25,6 +25,12 @@ pub enum Error {
         /// What was given as a jar.
         path: PathBuf,
     },
+    /// The caller wanted to stop.
+    #[error("unpacking of `{}` was stopped", path.display())]
+    Stopped {
+        /// The jar.
+        path: PathBuf,
+    },
     /// Something else than a zip archive.
     #[error("`{}` is not a jar: it holds no zip archive", path.display())]
     NotAJar {
@@ -191,6 +197,7 @@ impl Explain for Error {
                 io::ErrorKind::PermissionDenied => ErrorKind::Permission,
                 _ => ErrorKind::Io,
             },
+            Self::Stopped { .. } => ErrorKind::NotNow,
             Self::Read { .. } | Self::NoSpace { .. } | Self::Full { .. } | Self::Write { .. } => {
                 ErrorKind::Io
             }
@@ -210,7 +217,9 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Open { .. } | Self::Read { .. } | Self::Write { .. } => return None,
+            Self::Open { .. } | Self::Read { .. } | Self::Write { .. } | Self::Stopped { .. } => {
+                return None;
+            }
             Self::NotAFile { .. } => "give the path of a jar, or Maven coordinates",
             Self::NotAJar { .. } => {
                 "look at its first lines: what a repository answers in place of a jar (a login \

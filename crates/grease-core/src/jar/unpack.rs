@@ -21,7 +21,14 @@ impl Jar {
     /// Nothing that exists is followed or overwritten. Files are for this user only, executable
     /// where the plan says so; setuid and its like are dropped. After an error some files may
     /// have been written: whoever made the directory removes it.
-    pub fn unpack(&self, plan: &UnpackPlan, into: &Path) -> Result<(), Error> {
+    ///
+    /// `stop` is asked after each piece; once it says so, the rest is left out with an error.
+    pub fn unpack(
+        &self,
+        plan: &UnpackPlan,
+        into: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
         let cannot_write = |source| Error::Write {
             path: into.to_owned(),
             source,
@@ -34,12 +41,8 @@ impl Jar {
         for planned in &plan.entries {
             make_folders(into, previous, &planned.target)?;
             if !planned.is_folder() {
-                self.write(
-                    planned,
-                    &mut reader,
-                    &into.join(&planned.target),
-                    &mut buffer,
-                )?;
+                let path = into.join(&planned.target);
+                self.write(planned, &mut reader, &path, &mut buffer, stop)?;
             }
             previous = &planned.target;
         }
@@ -52,6 +55,7 @@ impl Jar {
         reader: &mut PositionedReader<'_>,
         path: &Path,
         buffer: &mut [u8],
+        stop: &dyn Fn() -> bool,
     ) -> Result<(), Error> {
         let entry = &planned.entry;
         let cannot_write = |source| not_written(path, source);
@@ -67,6 +71,11 @@ impl Jar {
             .map_err(cannot_write)?;
         let mut found = 0;
         loop {
+            if stop() {
+                return Err(Error::Stopped {
+                    path: self.path().to_owned(),
+                });
+            }
             // Fails once there is more than declared, and at the end if the checksum differs.
             let count = read_some(&mut content, buffer)
                 .map_err(|error| self.broken_content(entry, error))?;

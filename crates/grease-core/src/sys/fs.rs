@@ -80,6 +80,12 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a directory in which every user can make things and nobody can remove another's.
+pub fn shared_dir(path: &Path) -> io::Result<()> {
+    fs_err::create_dir_all(path)?;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o1777))
+}
+
 /// Removes a directory tree, also where the job took its own permission away.
 ///
 /// Follows no symbolic link. What belongs to another user may have to stay; that is the error.

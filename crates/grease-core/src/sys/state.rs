@@ -24,7 +24,7 @@ pub fn spool_dir(
         let spool = spools.join(account.uid.to_string());
         refuse_network(&spool)?;
         if account.uid == 0 && !spools.exists() {
-            make_shared(&spools)?;
+            fs::shared_dir(&spools)?;
         }
         fs::private_dir(&spool)?;
         return Ok(spool);
@@ -62,17 +62,9 @@ fn prepare(spool: &Path, account: &Account) -> std::io::Result<()> {
                 format!("`{SPOOLS}` does not exist, and only root may make it"),
             ));
         }
-        make_shared(shared)?;
+        fs::shared_dir(shared)?;
     }
     fs::private_dir(spool)
-}
-
-/// Makes a directory in which every user can make a spool and nobody can remove another's.
-fn make_shared(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fs_err::create_dir_all(dir)?;
-    fs_err::set_permissions(dir, std::fs::Permissions::from_mode(0o1777))
 }
 
 fn refuse_network(path: &Path) -> std::io::Result<()> {
