@@ -149,6 +149,7 @@ impl Measured {
         );
         let ours = self.rows[0].1;
         for (index, (name, summary)) in self.rows.iter().enumerate() {
+            let name = name.replace('|', "\\|"); // A bar would end the cell.
             let Some(Summary {
                 wall_median,
                 wall_minimum,

@@ -44,13 +44,26 @@ pub(super) fn load() -> Result<String> {
     Ok(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }
 
+/// The kind of file system that a directory lies on.
 fn file_system(directory: &Path) -> Result<String> {
     let output = command("df")
-        .arg("--output=fstype")
+        .arg("--output=fstype,source")
         .arg(directory)
         .output()?;
     let text = String::from_utf8(output.stdout)?;
-    Ok(text.lines().nth(1).unwrap_or("unknown").to_owned())
+    let mut words = text.lines().nth(1).unwrap_or_default().split_whitespace();
+    let kind = words.next().unwrap_or("unknown").to_owned();
+    let device = words.next().unwrap_or_default().trim_start_matches("/dev/");
+    let journal = format!("{device}-");
+    let journaled = std::fs::read_dir("/proc/fs/jbd2").is_ok_and(|journals| {
+        journals
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(&journal))
+    });
+    Ok(match kind.as_str() {
+        "ext4" if !journaled => "ext4 without a journal".to_owned(),
+        _ => kind,
+    })
 }
 
 /// The value of the first line `NAME : VALUE`.

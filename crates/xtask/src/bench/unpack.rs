@@ -8,6 +8,7 @@ use grease_testkit::jar::write_large;
 use super::comparison::{Comparison, Contestant};
 use super::ground::{Ground, silent, version_of};
 use super::{Aim, Bound, Chapter};
+use crate::command::command;
 
 /// Entries of the jar, as of the largest fat jars.
 const ENTRIES: usize = 100_000;
@@ -57,12 +58,21 @@ pub(super) fn run(ground: &Ground) -> Result<Chapter> {
     })
 }
 
+/// Python's own program, not one that looks for it, as version managers put on `PATH`.
+fn python() -> Option<String> {
+    let asked = ["-c", "import sys; print(sys.executable)"];
+    let output = command("python3").args(asked).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| path.trim().to_owned())
+}
+
 fn zipfile(ground: &Ground, jar: &Path) -> Contestant {
-    let Some(version) = version_of("python3", "--version") else {
+    let found = python().and_then(|path| Some((version_of(&path, "--version")?, path)));
+    let Some((version, program)) = found else {
         return Contestant::missing("python3");
     };
     let into = ground.path("zipfile");
-    let mut python = silent("python3");
+    let mut python = silent(program);
     python.args(["-c", ZIPFILE]).arg(jar).arg(&into);
     Contestant::new(format!("zipfile ({version})"), python).into_empty(into)
 }
@@ -71,7 +81,7 @@ fn unzip(ground: &Ground, jar: &Path) -> Contestant {
     let Some(version) = version_of("unzip", "-v") else {
         return Contestant::missing("unzip");
     };
-    let version = version.split(" by ").next().unwrap_or_default();
+    let version = version.split(" of ").next().unwrap_or_default();
     let into = ground.path("unzip");
     let mut unzip = silent("unzip");
     unzip
