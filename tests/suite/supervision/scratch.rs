@@ -187,3 +187,28 @@ fn a_job_runs_to_its_end_though_the_disk_fills_up_meanwhile() {
     );
     assert!(finished.err().contains("\n100000\n"));
 }
+
+#[test]
+fn a_scratch_place_that_another_user_could_replace_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can give a directory away.
+    }
+    let sandbox = sandbox();
+    let place = sandbox.path("theirs");
+    fs_err::create_dir(&place).unwrap();
+    std::os::unix::fs::chown(&place, Some(1234), None).unwrap();
+    let text = fs_err::read_to_string(sandbox.path("scalegrease.json")).unwrap();
+    let with_place = format!(r#"{{"common": {{"scratch_dir": "{}", "#, place.display());
+    let text = text.replacen(r#"{"common": {"#, &with_place, 1);
+    fs_err::write(sandbox.path("scalegrease.json"), text).unwrap();
+    let finished = sandbox
+        .greaserun(["-r", "shell", "-", "touch", "ran"])
+        .finish();
+    assert_eq!(finished.code, Some(77), "{}", finished.err());
+    assert!(
+        finished.err().contains("belongs to user 1234"),
+        "{}",
+        finished.err()
+    );
+    assert!(!sandbox.work("ran").exists());
+}

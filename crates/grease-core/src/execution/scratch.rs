@@ -24,6 +24,7 @@ impl Scratch {
     /// Makes the directory at `path`, which must not exist.
     ///
     /// A root that does not exist is made: by root for all users as `/tmp` is, else private.
+    /// One in which another user could replace the directory is refused.
     pub fn create(path: PathBuf) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
 
@@ -33,6 +34,9 @@ impl Scratch {
             } else {
                 sys::fs::private_dir(root)?;
             }
+        }
+        if let Some(root) = path.parent() {
+            sys::fs::check_trusted(root)?;
         }
         std::fs::DirBuilder::new()
             .mode(0o700)

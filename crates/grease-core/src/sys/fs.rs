@@ -86,6 +86,43 @@ pub fn shared_dir(path: &Path) -> io::Result<()> {
     fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o1777))
 }
 
+/// Checks that nobody but root and this user can put something else in the place of `path`.
+///
+/// Holds for the path as written, links included, and for where it leads: each component
+/// belongs to root or to this user, and one that others can write to is sticky, as `/tmp` is.
+pub fn check_trusted(path: &Path) -> io::Result<()> {
+    let real = fs_err::canonicalize(path)?;
+    path.ancestors()
+        .chain(real.ancestors())
+        .filter(|part| !part.as_os_str().is_empty())
+        .try_for_each(check_component)
+}
+
+fn check_component(part: &Path) -> io::Result<()> {
+    const STICKY: u32 = 0o1000;
+
+    let found = fs_err::symlink_metadata(part)?;
+    let own = rustix::process::geteuid().as_raw();
+    let refuse = |why: String| {
+        let text = format!("`{}` {why}", part.display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+    };
+    if found.uid() != 0 && found.uid() != own {
+        return refuse(format!(
+            "belongs to user {}, who could replace what is in it",
+            found.uid()
+        ));
+    }
+    let mode = found.mode();
+    let for_others = mode & 0o002 != 0;
+    // A user's own group is the user's own affair; a group that root lets in is not root.
+    let for_group = mode & 0o020 != 0 && found.uid() == 0 && found.gid() != 0;
+    if found.is_dir() && (for_others || for_group) && mode & STICKY == 0 {
+        return refuse("can be written by others and is not sticky (chmod +t)".to_owned());
+    }
+    Ok(())
+}
+
 /// Removes a directory tree, also where the job took its own permission away.
 ///
 /// Follows no symbolic link. What belongs to another user may have to stay; that is the error.
@@ -177,6 +214,8 @@ pub fn network_file_system(path: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+
     use super::*;
 
     #[test]
@@ -219,5 +258,45 @@ mod tests {
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
         private_dir(&path).unwrap();
         assert_eq!(fs_err::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_place_that_others_could_replace_is_not_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("open");
+        let inner = open.join("inner");
+        fs_err::create_dir_all(&inner).unwrap();
+        let mode = |mode| fs_err::set_permissions(&open, Permissions::from_mode(mode)).unwrap();
+        mode(0o755);
+        check_trusted(&inner).unwrap();
+        mode(0o777);
+        let error = check_trusted(&inner).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert!(error.to_string().contains("not sticky"), "{error}");
+        mode(0o1777);
+        check_trusted(&inner).unwrap();
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_or_is_their_link_is_not_trusted() {
+        use std::os::unix::fs::{chown, lchown, symlink};
+
+        if !rustix::process::geteuid().is_root() {
+            return; // Only root can give files away.
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (theirs, link) = (dir.path().join("theirs"), dir.path().join("link"));
+        fs_err::create_dir_all(theirs.join("inner")).unwrap();
+        symlink(dir.path(), &link).unwrap();
+        check_trusted(&link).unwrap();
+        chown(&theirs, Some(1234), None).unwrap();
+        lchown(&link, Some(1234), None).unwrap();
+        for path in [theirs.join("inner"), link] {
+            let error = check_trusted(&path).unwrap_err();
+            assert!(
+                error.to_string().contains("belongs to user 1234"),
+                "{error}"
+            );
+        }
     }
 }

@@ -27,11 +27,13 @@ pub fn spool_dir(
             fs::shared_dir(&spools)?;
         }
         fs::private_dir(&spool)?;
+        fs::check_trusted(&spool)?;
         return Ok(spool);
     }
     let mut refused = Vec::new();
     for spool in candidates(env, account) {
-        match refuse_network(&spool).and_then(|()| prepare(&spool, account)) {
+        let made = refuse_network(&spool).and_then(|()| prepare(&spool, account));
+        match made {
             Ok(()) => return Ok(spool),
             Err(error) => refused.push(error.to_string()),
         }
