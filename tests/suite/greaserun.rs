@@ -114,9 +114,10 @@ fn a_scheduled_run_that_fails_mails_the_reason_the_last_lines_and_where_the_rest
         careful
 
     run     [RUN]
+    user    [USER]
     ended   [TIME]
     log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-    again   cd [SANDBOX]/work && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -r shell etl.jar bin/load.sh 2026-11-24
+    again   cd [SANDBOX]/work && env -i HOME=[SANDBOX]/home PATH=/usr/local/bin:/usr/bin:/bin [BIN]/greaserun -c [SANDBOX]/scalegrease.json -r shell etl.jar bin/load.sh 2026-11-24 < /dev/null
     ");
 }
 
@@ -151,7 +152,9 @@ fn the_command_that_a_digest_offers_repeats_the_failure() {
             "etl.jar",
             "sh",
             "-c",
-            "echo x; exit 7",
+            "test -e etl.jar && test $1 = --cron && echo x; exit 7",
+            "sh",
+            "--cron",
         ],
     );
     let err = finished.err();
@@ -160,8 +163,13 @@ fn the_command_that_a_digest_offers_repeats_the_failure() {
         .find_map(|line| line.strip_prefix("again "))
         .unwrap()
         .trim();
-    assert!(again.contains("--as-cron"), "{again}");
-    let repeated = sandbox.program("/bin/sh").arguments(["-c", again]).finish();
+    assert!(again.contains("env -i"), "{again}");
+    let elsewhere = sandbox.path("home");
+    let repeated = sandbox
+        .program("/bin/sh")
+        .arguments(["-c", again])
+        .directory(&elsewhere)
+        .finish();
     assert_eq!((repeated.code, repeated.out().as_str()), (Some(7), "x\n"));
 }
 
@@ -528,6 +536,7 @@ fn an_unknown_key_is_a_warning_and_cron_does_not_mail_it() {
     assert_eq!(finished.code, Some(0));
     assert!(finished.err().contains("warning: "), "{}", finished.err());
     assert!(finished.err().contains("comon"), "{}", finished.err());
+    assert!(finished.err().contains("`common`"), "{}", finished.err());
     assert_eq!(
         run(&sandbox, &["--cron", "-r", "shell", "-", "true"]).err(),
         ""

@@ -18,7 +18,14 @@ const FILES: [&str; 4] = ["README.md", "LICENSE", "CHANGELOG.md", "conf"];
 /// Builds the programs and packs `target/dist/scalegrease-VERSION.tar.gz`.
 pub(crate) fn make() -> Result<ExitCode> {
     let root = component::workspace();
-    let cargo = ["build", "--release", "--bins", "--locked"];
+    let cargo = [
+        "build",
+        "--release",
+        "--bins",
+        "--locked",
+        "--target-dir",
+        "target",
+    ];
     run_quietly(command("cargo").args(cargo).current_dir(&root))?;
     let name = format!("scalegrease-{}", env!("CARGO_PKG_VERSION"));
     let target = root.join("target/dist");

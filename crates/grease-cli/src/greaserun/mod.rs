@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use grease_core::config::{Config, Loaded};
+use grease_core::config::{Config, Loaded, Problem};
 use grease_core::debugging::Journal;
 use grease_core::execution::scratch::Scratch;
 use grease_core::execution::supervise::{Job, Signals};
@@ -104,12 +104,10 @@ fn run(
     let caller = Caller::read(arguments, env)?;
     let Loaded { config, warnings } = arguments.shared.load_config(&caller.env)?;
     let report = Report::new(arguments, &caller, terminal, words);
-    for warning in &warnings {
-        report.warn(&warning.to_string());
-    }
+    tell_of_config(&warnings, &report);
 
     let run = RunId::new();
-    let spool = spool(&config, &caller, &report);
+    let spool = spool(arguments, &config, &caller, &report);
     let scratch_root = scratch_root(&config, spool.as_deref(), &report);
     let scratch = Scratch::path_for(&scratch_root, run);
     let plan = Plan::make(arguments, &config, &caller, run, &scratch);
@@ -129,10 +127,9 @@ fn run(
     if let Some(registry) = &registry {
         sweep::dead_runs(registry, &scratch_root, &caller, &report);
     }
-    let job = match &plan {
-        Ok(plan) => plan.job.to_string(),
-        Err(_) => plan::fallback_name(arguments).to_string(),
-    };
+    sweep::orphans(&scratch_root, &report);
+    let planned = plan.as_ref().map(|plan| plan.job.to_string());
+    let job = planned.unwrap_or_else(|_| plan::fallback_name(arguments).to_string());
     let meta = record::meta(run, &job, plan.as_ref().ok(), &caller, &scratch);
     let start = record::start_event(run, &job, plan.as_ref().ok(), &caller, arguments);
     let mut record = Record::open(registry, &meta, &start, &report);
@@ -239,10 +236,30 @@ fn unpack(plan: &Plan, scratch: &Path, signals: &Signals) -> Result<(), Failure>
     Ok(unpacked?)
 }
 
+/// Tells what is doubtful in the config, with what was probably meant.
+fn tell_of_config(warnings: &[Problem], report: &Report<'_>) {
+    for warning in warnings {
+        let hint = warning.hint.as_ref();
+        let hint = hint.map_or(String::new(), |hint| format!(" ({hint})"));
+        report.warn(&format!("{warning}{hint}"));
+    }
+}
+
 /// Where the registry, records and logs are; without one the run leaves none.
-fn spool(config: &Config, caller: &Caller, report: &Report<'_>) -> Option<PathBuf> {
-    let state_dir = config.common.state_dir.as_ref().map(AbsolutePath::as_path);
-    match state::spool_dir(state_dir, &caller.env, &caller.account) {
+fn spool(
+    arguments: &Arguments,
+    config: &Config,
+    caller: &Caller,
+    report: &Report<'_>,
+) -> Option<PathBuf> {
+    if arguments.dry_run {
+        return Some(state::planned(
+            state_dir(config),
+            &caller.env,
+            &caller.account,
+        ));
+    }
+    match state::spool_dir(state_dir(config), &caller.env, &caller.account) {
         Ok(spool) => Some(spool),
         Err(error) => {
             report.warn(&format!(
@@ -253,12 +270,17 @@ fn spool(config: &Config, caller: &Caller, report: &Report<'_>) -> Option<PathBu
     }
 }
 
+fn state_dir(config: &Config) -> Option<&Path> {
+    config.common.state_dir.as_ref().map(AbsolutePath::as_path)
+}
+
 /// Where scratch directories are made.
 fn scratch_root(config: &Config, spool: Option<&Path>, report: &Report<'_>) -> PathBuf {
     if let Some(configured) = &config.common.scratch_dir {
         return configured.as_path().to_owned();
     }
-    if let Some(spool) = spool.filter(|spool| fs::has_room(spool)) {
+    let has_room = |spool: &&Path| !spool.exists() || fs::has_room(spool);
+    if let Some(spool) = spool.filter(has_room) {
         return spool.join(SCRATCH);
     }
     let root = std::env::temp_dir();

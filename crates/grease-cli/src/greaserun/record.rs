@@ -52,7 +52,11 @@ impl Record {
     }
 
     /// Completes the record; returns where the log is now.
-    pub(super) fn close(self, end: &EndEvent, report: &Report<'_>) -> Option<PathBuf> {
+    pub(super) fn close(mut self, end: &EndEvent, report: &Report<'_>) -> Option<PathBuf> {
+        for warning in report.take_warnings() {
+            self.journal
+                .remark(clock::now(), &format!("warning: {warning}"));
+        }
         let dir = self.live.as_ref().map(LiveRun::dir);
         if let Some(error) = self.journal.close(dir.as_deref(), end) {
             report.warn(&format!("the log of this run is not complete: {error}"));

@@ -1,7 +1,7 @@
 //! What the user sees of a run, by its trigger.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -26,9 +26,12 @@ pub(super) struct Report<'a> {
     output: Output,
     quiet: bool,
     verbose: bool,
-    host: &'a str,
+    caller: &'a Caller,
     words: &'a [OsString],
-    directory: &'a Path,
+    /// How many of the words, at their end, are ARTIFACT and the job's.
+    job_words: usize,
+    /// Every warning so far, for the log.
+    warnings: RefCell<Vec<String>>,
     holds: Cell<bool>,
     held_back: RefCell<String>,
 }
@@ -49,9 +52,10 @@ impl<'a> Report<'a> {
             output: arguments.output.unwrap_or(by_trigger),
             quiet: arguments.shared.quiet,
             verbose: arguments.shared.verbose,
-            host: &caller.host,
+            caller,
             words,
-            directory: &caller.directory,
+            job_words: arguments.words.len(),
+            warnings: RefCell::default(),
             holds: Cell::new(false),
             held_back: RefCell::default(),
         }
@@ -65,7 +69,13 @@ impl<'a> Report<'a> {
     /// Tells something that may be wrong: at once, or with the digest of a failure, since cron
     /// mails whatever is printed.
     pub(super) fn warn(&self, text: &str) {
+        self.warnings.borrow_mut().push(text.to_owned());
         self.tell(&format!("warning: {text}\n"));
+    }
+
+    /// Takes the warnings so far, for the log: from cron, those of a good run are not told.
+    pub(super) fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     /// Tells what is done, with `--verbose`.
@@ -119,7 +129,7 @@ impl<'a> Report<'a> {
             writeln!(
                 text,
                 "greaserun: {} could not be run on {}",
-                end.job, self.host
+                end.job, self.caller.host
             )
             .expect("in memory");
         }
@@ -154,7 +164,7 @@ impl<'a> Report<'a> {
                 text.push_str(&remnants(outcome));
             }
             Output::Digest if !good => {
-                writeln!(text, " after {lasted} on {}", self.host).expect("in memory");
+                writeln!(text, " after {lasted} on {}", self.caller.host).expect("in memory");
                 text.push_str(&remnants(outcome));
                 text.push_str(&self.held_back.take());
                 text.push_str(&self.digest(end, lines, log));
@@ -190,6 +200,7 @@ impl<'a> Report<'a> {
             writeln!(text, "{key:<8}{value}").expect("in memory");
         };
         row("run", &end.run);
+        row("user", &self.caller.account.name);
         row("ended", &end.time);
         if let Some(log) = log {
             row("log", &format!("less {}", quoted(log.as_os_str())));
@@ -198,20 +209,23 @@ impl<'a> Report<'a> {
         text
     }
 
-    /// The command that runs the same by hand, in the environment that cron gives.
+    /// The command that runs the same by hand: in the same directory, with no more of the
+    /// environment than cron gives, and without a terminal.
     fn again(&self) -> String {
         let (program, rest) = self.words.split_first().expect("a program has a name");
-        let cron = OsStr::new("--as-cron");
-        let kept = rest
+        let (own, of_job) = rest.split_at(rest.len() - self.job_words);
+        let own = own.iter().filter(|word| *word != "--cron");
+        let variables = ["HOME", "LOGNAME", "PATH", "SHELL"]
             .iter()
-            .filter(|word| *word != "--cron")
-            .map(OsString::as_os_str);
-        let words = [program.as_os_str(), cron]
-            .into_iter()
-            .chain(kept)
-            .map(quoted);
-        let command = words.collect::<Vec<_>>().join(" ");
-        format!("cd {} && {command}", quoted(self.directory.as_os_str()))
+            .filter_map(|name| {
+                let value = self.caller.env.raw(name)?;
+                Some(format!("{name}={}", quoted(value)))
+            });
+        let words = [program].into_iter().chain(own).chain(of_job);
+        let words = words.map(|word| quoted(word));
+        let command: Vec<String> = variables.chain(words).collect();
+        let directory = quoted(self.caller.directory.as_os_str());
+        format!("cd {directory} && env -i {} < /dev/null", command.join(" "))
     }
 }
 

@@ -56,6 +56,15 @@ fn bury(dead: DeadRun, scratch_root: &Path, caller: &Caller, report: &Report<'_>
     }
 }
 
+/// Removes scratch directories that no live run holds, whether their run was registered or not.
+pub(super) fn orphans(scratch_root: &Path, report: &Report<'_>) {
+    for orphan in scratch::orphans(scratch_root) {
+        if let Err(error) = orphan.remove() {
+            report.warn(&format!("cannot remove an old scratch directory: {error}"));
+        }
+    }
+}
+
 /// Removes old finished runs.
 pub(super) fn old_runs(registry: &Registry, weigh: bool, report: &Report<'_>) {
     let log_bytes = |run: &std::path::PathBuf| {

@@ -1,10 +1,15 @@
 //! The private directory of one run.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::model::RunId;
 use crate::sys;
+
+/// Age at which a directory that is not locked counts as left behind.
+const YOUNG: Duration = Duration::from_mins(1);
 
 /// A directory for one run (0700) that is removed with everything in it when this value goes.
 ///
@@ -13,6 +18,8 @@ use crate::sys;
 pub struct Scratch {
     path: PathBuf,
     removed: bool,
+    /// Held while greaserun lives, never read.
+    _lock: fs_err::File,
 }
 
 impl Scratch {
@@ -47,9 +54,12 @@ impl Scratch {
                     format!("cannot create `{}`: {error}", path.display()),
                 )
             })?;
+        let lock = fs_err::File::open(&path)?;
+        lock.try_lock().map_err(io::Error::from)?;
         Ok(Self {
             path,
             removed: false,
+            _lock: lock,
         })
     }
 
@@ -71,6 +81,36 @@ impl Drop for Scratch {
             sys::fs::remove_tree(&self.path).ok(); // The next run's sweep reports what stays.
         }
     }
+}
+
+/// Finds the scratch directories of this user below `root` that no greaserun holds any more.
+///
+/// The lock on the directory tells, as it does in the registry; a young one may not be locked
+/// yet. What does not bear a run's id is not ours to touch.
+pub fn orphans(root: &Path) -> Vec<Scratch> {
+    let entries = fs_err::read_dir(root).into_iter().flatten().flatten();
+    entries.filter_map(|entry| orphan(entry.path())).collect()
+}
+
+fn orphan(path: PathBuf) -> Option<Scratch> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    path.file_name()?.to_str()?.parse::<RunId>().ok()?;
+    let found = fs_err::symlink_metadata(&path).ok()?;
+    let own = found.uid() == rustix::process::geteuid().as_raw();
+    let age = found.modified().ok()?.elapsed().ok()?;
+    if !found.is_dir() || !own || age < YOUNG {
+        return None;
+    }
+    // The job may have closed it; it is ours to open again.
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).ok()?;
+    let lock = fs_err::File::open(&path).ok()?;
+    lock.try_lock().ok()?;
+    Some(Scratch {
+        path,
+        removed: false,
+        _lock: lock,
+    })
 }
 
 /// Removes the scratch directory of a dead run.
@@ -95,8 +135,6 @@ pub fn remove_of_dead(path: &Path, run: RunId) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn create(root: &Path) -> Scratch {
@@ -147,5 +185,32 @@ mod tests {
         std::os::unix::fs::symlink(&victim, &link).unwrap();
         remove_of_dead(&link, run).unwrap();
         assert!(victim.exists());
+    }
+
+    #[test]
+    fn what_no_greaserun_holds_is_found_once_it_is_old_and_nothing_else_is() {
+        let root = tempfile::tempdir().unwrap();
+        let held = create(root.path());
+        let (old, young) = (RunId::new().to_string(), RunId::new().to_string());
+        for name in [&old, &young, "not-a-run"] {
+            fs_err::create_dir(root.path().join(name)).unwrap();
+        }
+        let hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
+        for path in [
+            held.path(),
+            &root.path().join(&old),
+            &root.path().join("not-a-run"),
+        ] {
+            fs_err::File::open(path)
+                .unwrap()
+                .set_modified(hour_ago)
+                .unwrap();
+        }
+        let found = orphans(root.path());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].path().ends_with(&old));
+        drop(found);
+        assert!(!root.path().join(&old).exists());
+        assert!(held.path().exists() && root.path().join(&young).exists());
     }
 }

@@ -39,14 +39,13 @@ impl JobName {
                 cleaned
             }
         };
-        let mut name = match artifact {
-            Some(artifact) => format!("{}#{}", clean(artifact), clean(part)),
-            None => clean(part),
+        let part = cut(clean(part), LENGTH_MAX / 2);
+        let Some(artifact) = artifact else {
+            return Self(part);
         };
-        while name.len() > LENGTH_MAX {
-            name.pop();
-        }
-        Self(name)
+        // The part tells the jobs of one artifact apart, so it is the artifact that gives way.
+        let artifact = cut(clean(artifact), LENGTH_MAX - part.len() - 1);
+        Self(format!("{artifact}#{part}"))
     }
 
     /// The name as text.
@@ -59,6 +58,13 @@ impl fmt::Display for JobName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+fn cut(mut text: String, bytes_max: usize) -> String {
+    while text.len() > bytes_max {
+        text.pop();
+    }
+    text
 }
 
 fn allowed(c: char) -> bool {
@@ -121,6 +127,15 @@ mod tests {
         for part in ["", "a b", "a#b", "a\nb", "a\u{7f}"] {
             assert!(JobName::new(Some("g:a"), part).is_err(), "{part:?}");
         }
+    }
+
+    #[test]
+    fn jobs_of_an_artifact_with_a_long_name_differ() {
+        let artifact = "a".repeat(240);
+        assert_ne!(
+            JobName::lossy(Some(&artifact), "x"),
+            JobName::lossy(Some(&artifact), "y")
+        );
     }
 
     proptest! {

@@ -41,6 +41,19 @@ pub fn spool_dir(
     Err(std::io::Error::other(refused.join("; ")))
 }
 
+/// Where [`spool_dir`] will most likely be; makes nothing.
+pub fn planned(state_dir: Option<&Path>, env: &Env, account: &Account) -> PathBuf {
+    if let Some(root) = state_dir {
+        return root.join("spool").join(account.uid.to_string());
+    }
+    let [shared, own, _] = candidates(env, account);
+    if account.uid == 0 || Path::new(SPOOLS).exists() {
+        shared
+    } else {
+        own
+    }
+}
+
 fn candidates(env: &Env, account: &Account) -> [PathBuf; 3] {
     let xdg = env
         .raw("XDG_STATE_HOME")

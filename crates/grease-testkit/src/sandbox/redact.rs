@@ -2,7 +2,7 @@
 
 use super::Sandbox;
 
-/// Replaces what differs from run to run: the sandbox, run ids, times, durations, host name.
+/// Replaces what differs from run to run: the sandbox, run ids, times, durations, host, user.
 pub fn redact(text: &str, sandbox: &Sandbox) -> String {
     let dir = sandbox.dir.path().to_string_lossy().into_owned();
     let programs = sandbox.programs.to_string_lossy().into_owned();
@@ -14,6 +14,13 @@ pub fn redact(text: &str, sandbox: &Sandbox) -> String {
     text = text.replace(&format!(" on {host}\n"), " on [HOST]\n");
     let uid = rustix::process::geteuid().as_raw();
     text = text.replace(&format!("/spool/{uid}/"), "/spool/[UID]/");
+    let lines = text
+        .split_inclusive('\n')
+        .map(|line| match line.strip_prefix("user    ") {
+            Some(_) => "user    [USER]\n",
+            None => line,
+        });
+    let text: String = lines.collect();
     let words = text.split_inclusive([' ', '\n', '/', ';', ',', '=']);
     words.map(redact_word).collect()
 }

@@ -69,6 +69,8 @@ impl Signals {
             set.add(named(*signal));
         }
         set.add(nix::sys::signal::SIGCHLD);
+        // A caller's limit on file sizes cuts our log, as a full disk would, and not us.
+        set.add(nix::sys::signal::SIGXFSZ);
         if process::ignores(Signal::CHILD.as_raw()) {
             // Ignored, it would make the kernel reap the job behind our back (`wait(2)`).
             signal_hook::flag::register(Signal::CHILD.as_raw(), Arc::new(AtomicBool::new(false)))?;
