@@ -198,9 +198,10 @@ impl Tick {
         hint: PATH is /usr/bin:/bin
 
         run     [RUN]
+        user    [USER]
         ended   [TIME]
         log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-        again   cd [HOME] && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -D --job absent -r shell - no-such-program
+        again   cd [HOME] && env -i HOME=[HOME] LOGNAME=root PATH=/usr/bin:/bin SHELL=/bin/sh [BIN]/greaserun -c [SANDBOX]/scalegrease.json -D --job absent -r shell - no-such-program < /dev/null
         -----
         greaserun: bad failed with exit code 4 after [N] s on [HOST]
 
@@ -209,18 +210,20 @@ impl Tick {
             100% naïve
 
         run     [RUN]
+        user    [USER]
         ended   [TIME]
         log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-        again   cd [HOME] && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -D --job bad -r shell - sh -c 'echo reading; echo 100% naïve >&2; exit 4'
+        again   cd [HOME] && env -i HOME=[HOME] LOGNAME=root PATH=/usr/bin:/bin SHELL=/bin/sh [BIN]/greaserun -c [SANDBOX]/scalegrease.json -D --job bad -r shell - sh -c 'echo reading; echo 100% naïve >&2; exit 4' < /dev/null
         -----
         greaserun: two failed with exit code 1 after [N] s on [HOST]
 
         The job wrote nothing.
 
         run     [RUN]
+        user    [USER]
         ended   [TIME]
         log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-        again   cd [HOME] && [BIN]/greaserun --as-cron -c [SANDBOX]/scalegrease.json -D --job two -r shell - false
+        again   cd [HOME] && env -i HOME=[HOME] LOGNAME=root PATH=/usr/bin:/bin SHELL=/bin/sh [BIN]/greaserun -c [SANDBOX]/scalegrease.json -D --job two -r shell - false < /dev/null
         ");
     }
 

@@ -602,3 +602,40 @@ fn a_file_that_is_no_archive_can_be_an_artifact_of_a_command() {
     assert_eq!(finished.code, Some(65), "{}", finished.err());
     assert_eq!(wait_for_file(&sandbox.work("model.bin")), "weights\n");
 }
+
+#[test]
+fn a_warning_of_a_silent_run_is_in_its_log() {
+    let sandbox = sandbox();
+    sandbox.config(r#"{"comon": 1}"#);
+    run(&sandbox, &["--cron", "-r", "shell", "-", "true"]);
+    let log = fs_err::read_to_string(sandbox.sealed()[0].join("log")).unwrap();
+    assert!(log.contains("greaserun: warning: "), "{log}");
+    assert!(log.contains("comon: unknown key"), "{log}");
+}
+
+#[test]
+fn a_dry_run_makes_no_directory() {
+    let sandbox = sandbox();
+    run(&sandbox, &["--dry-run", "-r", "shell", "-", "true"]);
+    assert!(!sandbox.path("state").exists());
+}
+
+#[test]
+fn a_limit_on_file_sizes_cuts_the_log_and_not_the_run() {
+    let sandbox = sandbox();
+    let script = "ulimit -f 1; exec \"$0\" -c \"$1\" -q -r shell - -- sh -c 'seq 5000; exit 6'";
+    let finished = sandbox
+        .program("/bin/sh")
+        .arguments(["-c", script])
+        .arguments([
+            sandbox.programs().join("greaserun"),
+            sandbox.path("scalegrease.json"),
+        ])
+        .finish();
+    assert_eq!(finished.code, Some(6), "{}", finished.err());
+    assert!(
+        finished.err().contains("log of this run is not complete"),
+        "{}",
+        finished.err()
+    );
+}
