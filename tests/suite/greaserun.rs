@@ -639,3 +639,33 @@ fn a_limit_on_file_sizes_cuts_the_log_and_not_the_run() {
         finished.err()
     );
 }
+
+#[test]
+fn a_dry_run_as_cron_shows_every_change_to_the_callers_environment() {
+    let sandbox = sandbox();
+    let job = ["--as-cron", "-r", "shell", "-", "env"];
+    let plan = sandbox
+        .greaserun([&["--dry-run"][..], &job[..]].concat())
+        .env("OF_MY_SHELL", "1")
+        .finish();
+    let script = plan.out().split_once("\n\n").unwrap().1.to_owned();
+    assert!(script.contains("unset OF_MY_SHELL\n"), "{script}");
+    assert!(script.contains("umask 0022\n"), "{script}");
+    let pasted = sandbox
+        .program("/bin/sh")
+        .arguments(["-c", &script])
+        .env("OF_MY_SHELL", "1")
+        .finish();
+    let ran = sandbox
+        .greaserun([&["-q"][..], &job[..]].concat())
+        .env("OF_MY_SHELL", "1")
+        .finish();
+    let names = |out: &str| {
+        let names = out.lines().filter_map(|line| line.split_once('='));
+        let mut names: Vec<String> = names.map(|(name, _)| name.to_owned()).collect();
+        names.retain(|name| !["PWD", "OLDPWD", "_", "SHLVL"].contains(&name.as_str()));
+        names.sort();
+        names
+    };
+    assert_eq!(names(&pasted.out()), names(&ran.out()));
+}

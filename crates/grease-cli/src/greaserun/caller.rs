@@ -22,6 +22,8 @@ const CRON_UMASK: u32 = 0o022;
 pub(super) struct Caller {
     /// The environment that the job inherits and the config is read with.
     pub(super) env: Env,
+    /// The environment of greaserun itself: another one with `--as-cron`.
+    pub(super) own_env: Env,
     /// The user.
     pub(super) account: host::Account,
     /// The host's name.
@@ -75,7 +77,8 @@ impl Caller {
             job_directory: arguments.as_cron.then(|| account.home.clone()),
             umask: arguments.as_cron.then_some(CRON_UMASK),
             on_terminal: !bare && std::io::stdin().is_terminal(),
-            env: cron.unwrap_or(env),
+            env: cron.unwrap_or_else(|| env.clone()),
+            own_env: env,
             account,
         })
     }

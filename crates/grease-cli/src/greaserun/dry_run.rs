@@ -13,7 +13,7 @@ use crate::terminal::print;
 
 /// Prints the plan on standard output.
 pub(super) fn show(plan: &Plan, caller: &Caller, as_json: bool) {
-    let changes = changes(&caller.env, &plan.environment);
+    let changes = changes(&caller.own_env, &plan.environment);
     let text = if as_json {
         json_text(plan, caller, &changes)
     } else {
@@ -83,6 +83,9 @@ fn text(plan: &Plan, caller: &Caller, changes: &[Change]) -> String {
             None => writeln!(out, "unset {name}"),
         }
         .expect("in memory");
+    }
+    if let Some(mask) = caller.umask {
+        writeln!(out, "umask {mask:04o}").expect("in memory");
     }
     out.push_str(&words(plan));
     out.push('\n');
