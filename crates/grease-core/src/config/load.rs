@@ -10,7 +10,7 @@ use serde_path_to_error::Segment;
 use crate::config::expand::{self, Expanded};
 use crate::config::problem::Finding;
 use crate::config::review::review;
-use crate::config::schema::schema;
+use crate::config::schema;
 use crate::config::tree::{self, Tree, within};
 use crate::config::{Config, Error, Problem};
 use crate::sys::env::Env;
@@ -74,7 +74,7 @@ pub fn parse(text: &str, file: &Path, env: &Env) -> Result<Loaded, Error> {
     let mut tree = report.tree()?;
     let mut value = std::mem::take(&mut tree.value);
     let without_effect = sections_without_effect(&value);
-    let reviewed = review(&mut value, &schema());
+    let reviewed = review(&mut value, &schema::written());
 
     let mut faults = Faults(Vec::new());
     for fault in tree.faults.drain(..).chain(reviewed.faults) {

@@ -41,6 +41,13 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
+/// The same out of `conf/scalegrease.schema.json`, which `cargo xtask docs` writes and a test
+/// holds to the types: every start of a job needs it, and reading costs less than making it.
+pub(super) fn written() -> Value {
+    const FILE: &str = include_str!("../../../../conf/scalegrease.schema.json");
+    serde_json::from_str(FILE).expect("`cargo xtask docs` writes JSON")
+}
+
 fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().into_generator()
 }

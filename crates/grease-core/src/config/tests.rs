@@ -481,3 +481,11 @@ proptest! {
         prop_assert_eq!(parsed(&text, &Env::default()).unwrap().config, config);
     }
 }
+
+#[test]
+fn the_written_schema_is_that_of_the_types() {
+    assert!(
+        super::schema::written() == schema(),
+        "conf/scalegrease.schema.json is out of date: run `cargo xtask docs`"
+    );
+}

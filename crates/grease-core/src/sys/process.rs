@@ -216,14 +216,25 @@ pub fn has_terminal() -> bool {
     stat(std::process::id().cast_signed()).is_some_and(|own| own.terminal != 0)
 }
 
-/// Whether this process was started with a signal ignored, as `nohup(1)` does with HUP.
-pub fn ignores(signal: i32) -> bool {
-    let status = read("/proc/self/status").unwrap_or_default();
-    String::from_utf8_lossy(&status)
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0)
+/// The signals that this process was started to ignore, as `nohup(1)` does with HUP.
+#[derive(Debug, Clone, Copy)]
+pub struct IgnoredSignals(u64);
+
+impl IgnoredSignals {
+    /// Reads them; none where `/proc` does not tell.
+    pub fn read() -> Self {
+        let status = read("/proc/self/status").unwrap_or_default();
+        let mask = String::from_utf8_lossy(&status)
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))
+            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        Self(mask.unwrap_or(0))
+    }
+
+    /// Whether `signal` is among them.
+    pub fn contains(self, signal: Signal) -> bool {
+        self.0 & (1 << (signal.as_raw() - 1)) != 0
+    }
 }
 
 fn read(path: &str) -> Option<Vec<u8>> {

@@ -59,19 +59,20 @@ pub struct Signals {
 impl Signals {
     /// Blocks the signals; to be called while the process has one thread.
     pub fn block() -> std::io::Result<Self> {
+        let ignored = process::IgnoredSignals::read();
         let mut set = SigSet::empty();
         let ours = ENDING
             .iter()
             .chain(&INFORMING)
             .chain(&STOPPING)
             .chain([&Signal::CONT]);
-        for signal in ours.filter(|signal| !process::ignores(signal.as_raw())) {
+        for signal in ours.filter(|signal| !ignored.contains(**signal)) {
             set.add(named(*signal));
         }
         set.add(nix::sys::signal::SIGCHLD);
         // A caller's limit on file sizes cuts our log, as a full disk would, and not us.
         set.add(nix::sys::signal::SIGXFSZ);
-        if process::ignores(Signal::CHILD.as_raw()) {
+        if ignored.contains(Signal::CHILD) {
             // Ignored, it would make the kernel reap the job behind our back (`wait(2)`).
             signal_hook::flag::register(Signal::CHILD.as_raw(), Arc::new(AtomicBool::new(false)))?;
         }
