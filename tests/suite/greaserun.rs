@@ -669,3 +669,38 @@ fn a_dry_run_as_cron_shows_every_change_to_the_callers_environment() {
     };
     assert_eq!(names(&pasted.out()), names(&ran.out()));
 }
+
+#[test]
+fn a_job_has_one_name_whether_it_can_be_planned_or_not() {
+    let sandbox = sandbox();
+    let names = ["good.jar", "without.jar"].map(|jar| {
+        let builder = JarBuilder::new().pom_properties("com.acme", "etl", "1.0");
+        match jar {
+            "good.jar" => builder
+                .file("python/jobs.py", b"")
+                .write(&sandbox.work(jar)),
+            _ => builder.write(&sandbox.work(jar)),
+        }
+        let job = ["-r", "python", jar, "python3", "-m", "jobs"];
+        let code = run(&sandbox, &job).code;
+        let sealed = sandbox.sealed();
+        let end = fs_err::read_to_string(sealed.last().unwrap().join("sealed")).unwrap();
+        let end: Value = serde_json::from_str(&end).unwrap();
+        (code, end["job"].as_str().unwrap().to_owned())
+    });
+    let name = "com.acme:etl#jobs".to_owned();
+    assert_eq!(names, [(Some(0), name.clone()), (Some(65), name)]);
+}
+
+#[test]
+fn a_script_that_the_jar_lacks_is_told_so() {
+    let sandbox = sandbox();
+    job_jar(&sandbox);
+    let finished = run(&sandbox, &["-r", "shell", "etl.jar", "nosuch.sh"]);
+    assert_eq!(finished.code, Some(127));
+    assert!(
+        finished.err().contains("the jar has no entry `nosuch.sh`"),
+        "{}",
+        finished.err()
+    );
+}

@@ -45,6 +45,15 @@ impl Failure {
         self.code.unwrap_or(exit_code::of(self.kind))
     }
 
+    /// Puts another hint in front of what there is.
+    pub(crate) fn hinting(mut self, text: String) -> Self {
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{text}; {hint}"),
+            None => text,
+        });
+        self
+    }
+
     /// Whether a signal ended the run before there was a job.
     pub(crate) fn is_cancellation(&self) -> bool {
         self.code.is_some()

@@ -34,7 +34,7 @@ use crate::terminal::Terminal;
 use crate::to_come::usage;
 use arguments::Arguments;
 use caller::Caller;
-use plan::Plan;
+use plan::{Named, Plan};
 use record::Record;
 use report::{LINES, Report};
 
@@ -110,14 +110,18 @@ fn run(
     let spool = spool(arguments, &config, &caller, &report);
     let scratch_root = scratch_root(&config, spool.as_deref(), &report);
     let scratch = Scratch::path_for(&scratch_root, run);
-    let plan = Plan::make(arguments, &config, &caller, run, &scratch);
+    let named = Named::find(arguments, &config, &caller, &scratch);
+    let job = named.as_ref().map(|named| named.job.to_string());
+    let job = job.unwrap_or_else(|_| plan::fallback_name(arguments).to_string());
+    let plan =
+        named.and_then(|named| Plan::make(named, arguments, &config, &caller, run, &scratch));
     if arguments.dry_run {
         dry_run::show(&plan?, &caller, arguments.json);
         return Ok(0);
     }
 
-    if let Ok(plan) = &plan {
-        report.started(run, plan.job.as_str());
+    if plan.is_ok() {
+        report.started(run, &job);
     }
     // From here on a signal is an event, so that nothing made below is left behind.
     let signals = Signals::block()
@@ -128,8 +132,6 @@ fn run(
         sweep::dead_runs(registry, &scratch_root, &caller, &report);
     }
     sweep::orphans(&scratch_root, &report);
-    let planned = plan.as_ref().map(|plan| plan.job.to_string());
-    let job = planned.unwrap_or_else(|_| plan::fallback_name(arguments).to_string());
     let meta = record::meta(run, &job, plan.as_ref().ok(), &caller, &scratch);
     let start = record::start_event(run, &job, plan.as_ref().ok(), &caller, arguments);
     let mut record = Record::open(registry, &meta, &start, &report);
@@ -212,7 +214,23 @@ fn execute(
             "something of the job's scratch directory stays: {error}"
         ));
     }
-    Ok(outcome?)
+    outcome.map_err(|error| explain_missing(plan, Failure::from(error)))
+}
+
+/// A program that is not found may have been meant to come out of the jar.
+fn explain_missing(plan: &Plan, failure: Failure) -> Failure {
+    let jar = plan
+        .artifact
+        .as_ref()
+        .filter(|artifact| artifact.jar.is_some());
+    let looked_into = plan.runner == "shell" && plan.command.unpack.is_none();
+    match (failure.kind, jar, plan.command.words.first()) {
+        (ErrorKind::CommandNotFound, Some(_), Some(word)) if looked_into => {
+            let text = format!("the jar has no entry `{}` either", word.to_string_lossy());
+            failure.hinting(text)
+        }
+        _ => failure,
+    }
 }
 
 /// Unpacks what the job needs, unless somebody ends greaserun meanwhile.

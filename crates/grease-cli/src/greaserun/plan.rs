@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use grease_core::config::Config;
 use grease_core::deployment;
 use grease_core::execution::command::{Command, LocalArtifact, Request, RunVariables, environment};
-use grease_core::execution::runner::{self, Sections};
+use grease_core::execution::runner::{self, Runner, Sections};
 use grease_core::model::jobs::JobSettings;
 use grease_core::model::{ErrorKind, JobName, RunId};
 use grease_core::sys::env::Env;
@@ -34,13 +34,21 @@ pub(super) struct Plan {
     pub(super) directory: Option<PathBuf>,
 }
 
-impl Plan {
-    /// Decides what the run does; reads the jar, and writes nothing.
-    pub(super) fn make(
+/// What is known of a run before it is planned, and so also of one whose plan fails.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    /// The job's name.
+    pub(super) job: JobName,
+    runner: Box<dyn Runner + 'a>,
+    artifact: Option<LocalArtifact>,
+}
+
+impl<'a> Named<'a> {
+    /// Finds runner and artifact, and names the job after them.
+    pub(super) fn find(
         arguments: &Arguments,
-        config: &Config,
+        config: &'a Config,
         caller: &Caller,
-        run: RunId,
         scratch: &Path,
     ) -> Result<Self, Failure> {
         let (artifact, words) = arguments.artifact_and_words();
@@ -64,12 +72,41 @@ impl Plan {
             scratch,
             env: &caller.env,
         };
-        let command = runner.plan(&request)?;
         let job = match &arguments.job {
             Some(given) => JobName::new(name.as_deref(), given)
                 .map_err(|error| Failure::new(ErrorKind::Usage, format!("--job: {error}")))?,
-            None => JobName::lossy(name.as_deref(), &command.part),
+            None => JobName::lossy(name.as_deref(), &runner.part(&request)?),
         };
+        Ok(Self {
+            job,
+            runner,
+            artifact,
+        })
+    }
+}
+
+impl Plan {
+    /// Decides what the run does; reads the jar, and writes nothing.
+    pub(super) fn make(
+        named: Named<'_>,
+        arguments: &Arguments,
+        config: &Config,
+        caller: &Caller,
+        run: RunId,
+        scratch: &Path,
+    ) -> Result<Self, Failure> {
+        let Named {
+            job,
+            runner,
+            artifact,
+        } = named;
+        let request = Request {
+            words: arguments.artifact_and_words().1,
+            artifact: artifact.as_ref(),
+            scratch,
+            env: &caller.env,
+        };
+        let command = runner.plan(&request)?;
         let mut settings = config.jobs.settings(runner.name(), job.as_str());
         arguments.apply(&mut settings);
         let variables = RunVariables {
@@ -95,7 +132,7 @@ impl Plan {
     }
 }
 
-/// The name under which a run is recorded that did not get as far as a plan.
+/// The name under which a run is recorded whose artifact or runner was not found.
 pub(super) fn fallback_name(arguments: &Arguments) -> JobName {
     let (artifact, words) = arguments.artifact_and_words();
     let base = |word: &OsString| {

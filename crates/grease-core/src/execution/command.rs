@@ -36,8 +36,6 @@ pub struct LocalArtifact {
 /// What a run will do, decided before anything is done; `--dry-run` prints it.
 #[derive(Debug, Default)]
 pub struct Command {
-    /// The runner's own part of the job's name: task, class, script or program.
-    pub part: String,
     /// What is unpacked into the scratch directory.
     pub unpack: Option<UnpackPlan>,
     /// Program and arguments.

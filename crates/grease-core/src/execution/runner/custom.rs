@@ -23,17 +23,19 @@ impl Runner for Custom<'_> {
         "defined in the config"
     }
 
+    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
+        // The job is what it runs, not what it is run with.
+        let own = request.words.first().map(|word| base_name(word));
+        Ok(own.unwrap_or_else(|| base_name(self.section.command.as_slice()[0].as_ref())))
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
         let template = self.section.command.as_slice().iter().map(OsString::from);
-        let words: Vec<OsString> = template.chain(request.words.iter().cloned()).collect();
-        // The job is what it runs, not what it is run with.
-        let part = base_name(request.words.first().unwrap_or(&words[0]));
-        let words = words
-            .iter()
-            .map(|word| request.substitute(word))
+        let words = template
+            .chain(request.words.iter().cloned())
+            .map(|word| request.substitute(&word))
             .collect::<Result<_, _>>()?;
         Ok(Command {
-            part,
             words,
             ..Command::default()
         })

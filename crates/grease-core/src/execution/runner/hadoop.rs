@@ -23,8 +23,7 @@ impl Runner for Hadoop<'_> {
         "`hadoop jar` with the jar and a main class"
     }
 
-    fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
-        let jar_path = request.artifact("hadoop")?.path.clone();
+    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
         let jar = request.jar("hadoop")?;
         let manifest_class = jar.main_class().map_err(|source| Error::Jar { source })?;
         // RunJar takes the class of the manifest, and only without one the first word.
@@ -33,11 +32,12 @@ impl Runner for Hadoop<'_> {
             .first()
             .map(|word| word.to_string_lossy().into_owned());
         let class = manifest_class.or(first);
-        let part = class.ok_or(Error::NoCommand { runner: "hadoop" })?;
-        let mut command = Command {
-            part,
-            ..Command::default()
-        };
+        class.ok_or(Error::NoCommand { runner: "hadoop" })
+    }
+
+    fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
+        let jar_path = request.artifact("hadoop")?.path.clone();
+        let mut command = Command::default();
         command
             .words
             .extend(self.section.command.as_slice().iter().map(Into::into));

@@ -53,10 +53,15 @@ impl Runner for Luigi<'_> {
         "a Luigi workflow in the folder python/ of the jar"
     }
 
+    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
+        let named = task(request.words("luigi")?);
+        let command = self.section.command.as_slice();
+        Ok(named.unwrap_or_else(|| base_name(command[0].as_ref())))
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
         let command = self.section.command.as_slice();
         let arguments = request.words("luigi")?;
-        let part = task(arguments).unwrap_or_else(|| base_name(command[0].as_ref()));
         let mut words: Vec<_> = command.iter().map(Into::into).collect();
         // In front of the job's own options, so that one given there wins.
         words.extend(
@@ -65,7 +70,7 @@ impl Runner for Luigi<'_> {
                 .flat_map(|(option, code)| [option.into(), code.into()]),
         );
         words.extend(arguments.iter().cloned());
-        python::plan(request, "luigi", part, words)
+        python::plan(request, "luigi", words)
     }
 }
 

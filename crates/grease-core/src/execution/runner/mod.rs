@@ -24,7 +24,10 @@ pub trait Runner: Debug {
     /// One line for help and manual.
     fn summary(&self) -> &str;
 
-    /// Decides what is unpacked and executed, and what the job is called; writes nothing.
+    /// The runner's own part of the job's name: task, class, script or program.
+    fn part(&self, request: &Request<'_>) -> Result<String, Error>;
+
+    /// Decides what is unpacked and executed; writes nothing.
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error>;
 }
 

@@ -24,10 +24,13 @@ impl Runner for Python {
         "a command in the unpacked folder python/ of the jar"
     }
 
+    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
+        Ok(script(request.words("python")?))
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
         let words = request.words("python")?;
-        let part = script(words);
-        plan(request, "python", part, words.to_vec())
+        plan(request, "python", words.to_vec())
     }
 }
 
@@ -35,7 +38,6 @@ impl Runner for Python {
 pub(super) fn plan(
     request: &Request<'_>,
     runner: &'static str,
-    part: String,
     words: Vec<OsString>,
 ) -> Result<Command, Error> {
     let jar_path = request.artifact(runner)?.path.clone();
@@ -54,7 +56,6 @@ pub(super) fn plan(
         environment.push(("PYTHONUNBUFFERED", "1".into()));
     }
     Ok(Command {
-        part,
         unpack: Some(request.select(runner, &folder)?),
         words,
         environment,

@@ -21,13 +21,14 @@ impl Runner for Shell {
         "a script in the jar, or a command with {jar_path} and {artifact_spec} replaced"
     }
 
+    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
+        Ok(base_name(&request.words("shell")?[0]))
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
         let words = request.words("shell")?;
         let (first, rest) = words.split_first().expect("checked to be there");
-        let mut command = Command {
-            part: base_name(first),
-            ..Command::default()
-        };
+        let mut command = Command::default();
         if let Some(name) = shipped(request, first)? {
             let script = Selection::File { name };
             command.unpack = Some(request.select("shell", &script)?);
