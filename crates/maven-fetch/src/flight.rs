@@ -4,15 +4,17 @@
 //! That saves work and nothing depends on it: the wait is bounded, who waited too long goes on
 //! alone, and where locks are impossible all do. Publishing is safe all the same.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{File, OpenOptions};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::lock::{self, Attempt};
 use crate::state::{self, State};
@@ -24,6 +26,9 @@ pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// How long to wait when what is here can be served.
 pub const WAIT_MAX_WITH_CACHED: Duration = Duration::from_secs(5);
 
+/// How often it is noted that the work goes on, far below either wait.
+const MOVING: Duration = Duration::from_secs(1);
+
 /// Distance of the first tries, and of the last ones: a small file is here after the first, and
 /// many that wait for a large one do not keep the machine busy.
 const DISTANCE_MIN: Duration = Duration::from_millis(20);
@@ -34,10 +39,12 @@ const DISTANCE_MAX: Duration = Duration::from_millis(500);
 pub struct Flight {
     lock: Option<File>,
     has_waited: bool,
+    moved: Cell<Option<Instant>>,
 }
 
 impl Flight {
-    /// Waits until no other process on this host does `what`, at most for `wait_max` and until
+    /// Waits until no other process on this host does `what`, at most for `wait_max` after it last
+    /// [moved](Self::is_moving) and until
     /// `cancel` is set; it never fails.
     ///
     /// Afterwards the caller looks again at what is here. If it [has waited](Self::has_waited),
@@ -51,10 +58,12 @@ impl Flight {
                 return Self {
                     lock: None,
                     has_waited: false,
+                    moved: Cell::default(),
                 };
             }
         };
-        let begun = Instant::now();
+        let mut begun = Instant::now();
+        let mut changed = last_change(&file);
         let mut distance = DISTANCE_MIN;
         let mut has_waited = false;
         loop {
@@ -63,6 +72,7 @@ impl Flight {
                     return Self {
                         lock: Some(file),
                         has_waited,
+                        moved: Cell::default(),
                     };
                 }
                 Attempt::Busy => {}
@@ -71,8 +81,13 @@ impl Flight {
                     return Self {
                         lock: None,
                         has_waited,
+                        moved: Cell::default(),
                     };
                 }
+            }
+            let change = last_change(&file);
+            if change != changed {
+                (begun, changed) = (Instant::now(), change);
             }
             let left = wait_max.saturating_sub(begun.elapsed());
             if left.is_zero() || cancel.load(Ordering::Relaxed) {
@@ -84,11 +99,36 @@ impl Flight {
                 return Self {
                     lock: None,
                     has_waited,
+                    moved: Cell::default(),
                 };
             }
             has_waited = true;
             thread::sleep(shortened(distance).min(left));
             distance = (distance * 2).min(DISTANCE_MAX);
+        }
+    }
+
+    /// Notes that the work goes on, so that those who wait go on waiting: they look at when the
+    /// locked file was last changed. Called as often as one likes.
+    pub fn is_moving(&self) {
+        let Some(lock) = &self.lock else {
+            return;
+        };
+        if self
+            .moved
+            .get()
+            .is_none_or(|moved| moved.elapsed() >= MOVING)
+        {
+            self.moved.set(Some(Instant::now()));
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_NOW,
+            };
+            let times = Timestamps {
+                last_access: now,
+                last_modification: now,
+            };
+            futimens(lock, &times).ok(); // The others go on without us then.
         }
     }
 
@@ -113,6 +153,13 @@ fn open(path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o600)
         .open(path)
+}
+
+/// When a file was last changed, as far as the file system tells.
+fn last_change(file: &File) -> Option<SystemTime> {
+    file.metadata()
+        .and_then(|metadata| metadata.modified())
+        .ok()
 }
 
 /// Between a half and all of a duration, so that those who began together do not try together.

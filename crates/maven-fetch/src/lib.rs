@@ -30,5 +30,6 @@ pub mod settings;
 pub mod state;
 pub mod transport;
 pub mod version;
+mod xml;
 
 pub use error::ErrorKind;

@@ -137,6 +137,21 @@ impl Downloader<'_> {
         }
     }
 
+    /// Asks for the checksum of an artifact without its bytes; none if the repository has none that
+    /// can be read.
+    pub fn checksum(
+        &self,
+        artifact: &Artifact<'_>,
+        situation: &Situation<'_>,
+    ) -> Result<Option<Checksum>, DownloadError> {
+        let url = display_address(artifact.repository, artifact.path);
+        self.find_sidecar(Task {
+            artifact,
+            situation: *situation,
+            url: &url,
+        })
+    }
+
     /// Completes a file, with as many transfers as it takes, and verifies it.
     fn round<'part>(
         &self,

@@ -88,6 +88,20 @@ impl LocalRepository {
         None
     }
 
+    /// Tells where an artifact came from, if it is here.
+    pub fn origin(&self, resolved: &Resolved) -> Option<Origin> {
+        let (directory, name) = (resolved.directory(), resolved.file_name());
+        self.places().find_map(|root| {
+            let directory = root.join(&directory);
+            let is_here = fs_err::metadata(directory.join(&name)).is_ok_and(|file| file.is_file());
+            is_here.then(|| {
+                let tracking =
+                    merge::read(&directory.join(tracking::FILE_NAME)).unwrap_or_default();
+                Origin::of(&name, &tracking)
+            })
+        })
+    }
+
     /// Tells the complete versions of an artifact that are here: releases, and builds of snapshots.
     ///
     /// The order is that of the directories. The content is not read; [`Self::find`] says more.

@@ -30,6 +30,16 @@ pub struct StoredMetadata {
 }
 
 impl LocalRepository {
+    /// Tells when something was last installed here in a directory such as `com/ex/app`.
+    pub(crate) fn installed_at(&self, directory: &str) -> Option<Timestamp> {
+        let name = layout::metadata_file_name("local");
+        let modified = |root: &Path| {
+            let metadata = fs_err::metadata(root.join(directory).join(&name)).ok()?;
+            Timestamp::try_from(metadata.modified().ok()?).ok()
+        };
+        self.places().filter_map(modified).max()
+    }
+
     /// Reads the metadata of the repository `id` (`local`: of what was installed here) for a
     /// directory such as `com/ex/app` or `com/ex/app/3.0-SNAPSHOT`.
     ///

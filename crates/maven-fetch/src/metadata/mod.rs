@@ -8,10 +8,11 @@
 //!
 //! Format: <https://maven.apache.org/ref/current/maven-repository-metadata/repository-metadata.html>
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, Node};
 
 use crate::ErrorKind;
-use crate::coordinates::{Coordinates, Field, FieldError, base_version, check};
+use crate::coordinates::{Coordinates, FIELD_LENGTH_MAX, Field, FieldError, base_version, check};
+use crate::xml::{self, Fault, Limits};
 
 /// Largest metadata that is read, in bytes: 200,000 versions have about 8 MB.
 pub const METADATA_BYTES_MAX: usize = 16 << 20;
@@ -19,8 +20,12 @@ pub const METADATA_BYTES_MAX: usize = 16 << 20;
 /// Most versions or builds that are read; the largest known artifacts have about 30,000.
 pub const VERSIONS_MAX: usize = 200_000;
 
-/// Most nodes that are read: elements, texts and blanks of [`VERSIONS_MAX`], with room for others.
-const NODES_MAX: u32 = 2_000_000;
+/// Most that is parsed: elements, texts and blanks of [`VERSIONS_MAX`], with room for others.
+/// Attributes are of the first line and of the root only, seven together.
+const LIMITS: Limits = Limits {
+    nodes: 2_000_000,
+    attributes: 64,
+};
 
 /// What a repository says about the versions of an artifact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,15 +83,24 @@ pub enum MetadataError {
     #[error("the metadata is an HTML page")]
     Html,
     /// It is not UTF-8.
-    #[error("the metadata is not UTF-8")]
-    Encoding,
+    #[error("the metadata is not in UTF-8{}", instead(encoding.as_deref()))]
+    Encoding {
+        /// In what it is, as far as it says so.
+        encoding: Option<String>,
+    },
+    /// It has a document type, with which entities could be declared.
+    #[error("the metadata has a document type declaration, which is refused")]
+    DocumentType,
     /// It is not XML, or not all of it.
-    #[error("the metadata is not well-formed")]
-    Malformed(#[source] roxmltree::Error),
+    #[error("the metadata is not well-formed: {problem}")]
+    Malformed {
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// It is XML of something else.
     #[error("the metadata has the root element `{name}`")]
     Root {
-        /// The root element.
+        /// The root element, or how it begins.
         name: String,
     },
     /// It is about something else.
@@ -94,7 +108,7 @@ pub enum MetadataError {
     Other {
         /// Which field.
         field: Field,
-        /// What it says.
+        /// What it says, or how that begins.
         found: String,
         /// What was asked for.
         expected: String,
@@ -125,13 +139,17 @@ impl MetadataError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Html => "it may be a login page: does the repository want credentials?",
-            Self::Empty | Self::Malformed(_) => {
+            Self::Empty | Self::Malformed { .. } => {
                 "it may be cut off, or the repository may be writing it: try again"
             }
             _ => return None,
         };
         Some(hint.to_owned())
     }
+}
+
+fn instead(encoding: Option<&str>) -> String {
+    encoding.map_or_else(String::new, |encoding| format!(", but in {encoding}"))
 }
 
 impl ArtifactMetadata {
@@ -193,8 +211,10 @@ fn text_of(bytes: &[u8]) -> Result<&str, MetadataError> {
             unit: "bytes",
         });
     }
-    let text = str::from_utf8(bytes).map_err(|_| MetadataError::Encoding)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
+    let text = xml::text_of(bytes).map_err(|not_utf_8| MetadataError::Encoding {
+        encoding: not_utf_8.encoding,
+    })?;
+    let text = text.trim_start();
     if text.is_empty() {
         return Err(MetadataError::Empty);
     }
@@ -208,18 +228,18 @@ fn text_of(bytes: &[u8]) -> Result<&str, MetadataError> {
     Ok(text)
 }
 
-/// Parses the text; DTDs, and with them entities, are refused.
 fn document_of(text: &str) -> Result<Document<'_>, MetadataError> {
-    let options = ParsingOptions {
-        nodes_limit: NODES_MAX,
-        ..ParsingOptions::default()
-    };
-    Document::parse_with_options(text, options).map_err(|error| match error {
-        roxmltree::Error::NodesLimitReached => MetadataError::TooLarge {
-            limit: NODES_MAX as usize,
+    xml::parse(text, LIMITS).map_err(|fault| match fault {
+        Fault::Nodes => MetadataError::TooLarge {
+            limit: LIMITS.nodes as usize,
             unit: "nodes",
         },
-        error => MetadataError::Malformed(error),
+        Fault::Attributes => MetadataError::TooLarge {
+            limit: LIMITS.attributes,
+            unit: "attributes",
+        },
+        Fault::DocumentType { .. } => MetadataError::DocumentType,
+        Fault::Syntax { problem, .. } => MetadataError::Malformed { problem },
     })
 }
 
@@ -233,7 +253,7 @@ fn root_of<'a>(
     let name = root.tag_name().name();
     if name != "metadata" {
         return Err(MetadataError::Root {
-            name: name.to_owned(),
+            name: beginning(name),
         });
     }
     for (field, element, expected) in [
@@ -250,12 +270,26 @@ fn root_of<'a>(
         {
             return Err(MetadataError::Other {
                 field,
-                found,
+                found: beginning(&found),
                 expected: expected.to_owned(),
             });
         }
     }
     Ok(root)
+}
+
+/// As much of a text as an error shows of it, without what would move a terminal's cursor.
+fn beginning(text: &str) -> String {
+    text.chars()
+        .take(FIELD_LENGTH_MAX)
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 /// A version that is named alone: if it is none, the whole is not to be trusted.

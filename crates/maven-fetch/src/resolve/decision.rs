@@ -73,6 +73,12 @@ pub enum Freshness {
 pub enum Reason {
     /// Repositories were not to be asked.
     Offline,
+    /// It came from other repositories than those that may be asked now, and none of these
+    /// confirms it.
+    Unconfirmed {
+        /// The ids of those that it came from.
+        origins: Vec<String>,
+    },
     /// A repository did not say what it has.
     Repository {
         /// Its id.
@@ -114,6 +120,10 @@ pub enum Trouble {
     Unreachable(String),
     /// The answer cannot be used.
     Invalid(String),
+    /// It must not be asked: a mirror blocks it.
+    Blocked(String),
+    /// There is no room here for what it gives, or no place that can be written.
+    Disk(String),
 }
 
 /// What a person may want to know.
@@ -184,6 +194,8 @@ impl Trouble {
             Self::Refused(_) => ErrorKind::Credentials,
             Self::Unreachable(_) => ErrorKind::Unreachable,
             Self::Invalid(_) => ErrorKind::BadContent,
+            Self::Blocked(_) => ErrorKind::Config,
+            Self::Disk(_) => ErrorKind::Io,
         }
     }
 }
@@ -196,6 +208,8 @@ impl fmt::Display for Trouble {
             Self::Refused(text) => write!(formatter, "refuses us ({text})"),
             Self::Unreachable(text) => write!(formatter, "does not answer ({text})"),
             Self::Invalid(text) => write!(formatter, "gives a useless answer ({text})"),
+            Self::Blocked(text) => write!(formatter, "must not be asked ({text})"),
+            Self::Disk(text) => write!(formatter, "gives it, but it cannot be stored ({text})"),
         }
     }
 }
@@ -204,6 +218,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Offline => formatter.write_str("repositories were not asked"),
+            Self::Unconfirmed { origins } => write!(
+                formatter,
+                "it came from `{}`, and no repository that may be asked now confirms it",
+                origins.join("`, `")
+            ),
             Self::Repository { id, trouble } => write!(formatter, "repository `{id}` {trouble}"),
             Self::NotOffered => formatter.write_str("no repository offers it any more"),
             Self::ClassifierMissing { newest } => {

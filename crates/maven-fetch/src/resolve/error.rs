@@ -125,6 +125,8 @@ impl ResolveError {
             }
             Self::NothingOffered { asked, .. } => {
                 let kinds = [
+                    ErrorKind::Io,
+                    ErrorKind::Config,
                     ErrorKind::Credentials,
                     ErrorKind::Unreachable,
                     ErrorKind::BadContent,

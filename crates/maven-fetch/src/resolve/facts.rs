@@ -57,9 +57,11 @@ pub enum Answer<M> {
     Fresh(M),
     /// It has not changed since the last good copy.
     NotModified,
-    /// It was not asked for: the last good copy is recent enough for the repository's policy, or
-    /// [`Facts::offline`] is set.
+    /// It was not asked for: the last good copy is recent enough for the repository's policy.
     NotAsked,
+    /// It was not asked for, though the last good copy is not recent enough: [`Facts::offline`] is
+    /// set.
+    Offline,
     /// Nothing that can be used. Here `NotFound` is no trouble unless it was there before.
     Failed(Trouble),
 }
@@ -139,6 +141,26 @@ impl<'a> Facts<'a> {
         self.sources[source].repository
     }
 
+    /// The repositories that may be asked, in order.
+    pub fn repositories(&self) -> impl Iterator<Item = &'a Repository> {
+        self.sources.iter().map(|source| source.repository)
+    }
+
+    /// Whether the group may come only from repositories that claim it.
+    pub fn is_claimed(&self) -> bool {
+        self.repositories()
+            .any(|repository| claim_on(repository, &self.coordinates.group).is_some())
+    }
+
+    /// How long ago the oldest of the answers was given that are believed.
+    pub fn age_max(&self) -> Duration {
+        let ages = self.sources.iter().flat_map(|source| {
+            let builds = source.snapshots.values().filter_map(Knowledge::age);
+            builds.chain(source.artifact.as_ref().and_then(Knowledge::age))
+        });
+        ages.max().unwrap_or_default()
+    }
+
     /// Adds what came of a question about [`Level::Artifact`].
     pub fn learn_artifact(&mut self, source: usize, knowledge: Knowledge<ArtifactMetadata>) {
         self.sources[source].artifact = Some(knowledge);
@@ -158,6 +180,17 @@ impl<'a> Facts<'a> {
 
     pub(super) fn source(&self, index: usize) -> &Source<'a> {
         &self.sources[index]
+    }
+
+    /// Whether something that matters was not asked for only because nothing is to be.
+    pub(super) fn is_left_open(&self) -> bool {
+        self.sources.iter().any(|source| {
+            let builds = source.snapshots.values();
+            let builds = builds.map(|knowledge| matches!(knowledge.answer, Answer::Offline));
+            let versions = source.artifact.iter();
+            let versions = versions.map(|knowledge| matches!(knowledge.answer, Answer::Offline));
+            builds.chain(versions).any(|is_left_open| is_left_open)
+        })
     }
 
     /// The sources whose repository fits, in order.
@@ -206,7 +239,7 @@ impl<M> Knowledge<M> {
             Answer::NotModified if self.last_good.is_none() => Some(Trouble::Invalid(
                 "not changed, but it is not here".to_owned(),
             )),
-            Answer::Fresh(_) | Answer::NotModified | Answer::NotAsked => None,
+            Answer::Fresh(_) | Answer::NotModified | Answer::NotAsked | Answer::Offline => None,
         }
     }
 }

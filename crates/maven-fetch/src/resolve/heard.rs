@@ -59,7 +59,7 @@ impl Heard {
         suppliers: &[usize],
     ) -> (Freshness, Vec<Warning>) {
         let age = facts.record.as_ref().map(|record| record.age);
-        if facts.offline {
+        if facts.is_left_open() {
             let age = suppliers
                 .first()
                 .and_then(|source| age_of(facts, *source))

@@ -5,16 +5,21 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::Node;
 
 use super::error::{Error, Warning};
 use super::interpolation::{Expanded, Nested, expand};
+use crate::xml::{self, Fault, Limits};
 
 /// Largest file: settings of large companies have some ten kilobytes.
 const BYTES_MAX: u64 = 1024 * 1024;
 
-/// Most elements, texts and comments in a file, for the same reason.
-const NODES_MAX: u32 = 50_000;
+/// Most elements, texts and comments in a file, for the same reason. Attributes are of the outermost
+/// element, and of configuration that is for other programs.
+const LIMITS: Limits = Limits {
+    nodes: 50_000,
+    attributes: 512,
+};
 
 /// A file that was read.
 #[derive(PartialEq, Eq)]
@@ -52,35 +57,19 @@ impl Source {
                 limit: BYTES_MAX,
             });
         }
-        let (text, broken) = match String::from_utf8(bytes) {
-            Ok(text) => (text, false),
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                let mut bytes = error.into_bytes();
-                bytes.truncate(valid);
-                (
-                    String::from_utf8(bytes).expect("the rest was cut off"),
-                    true,
-                )
-            }
+        let found = xml::text_of(&bytes).map(str::len);
+        let valid_bytes = match &found {
+            Ok(length) => *length,
+            Err(not_utf_8) => not_utf_8.valid_bytes,
         };
-        let text = text
-            .strip_prefix('\u{feff}')
-            .map(str::to_owned)
-            .unwrap_or(text);
+        let valid = xml::without_mark(&bytes).get(..valid_bytes);
+        let text = str::from_utf8(valid.unwrap_or_default()).expect("it was found valid so far");
         let source = Arc::new(Self {
             path: path.to_owned(),
-            text,
+            text: text.to_owned(),
         });
-        if broken {
-            let place = Place {
-                offset: source.text.len(),
-                source,
-            };
-            return Err(Error::Syntax {
-                place,
-                problem: "expected text in UTF-8",
-            });
+        if found.is_err() {
+            return Err(source.syntax_error(valid_bytes, "expected text in UTF-8"));
         }
         Ok(Some(source))
     }
@@ -92,13 +81,20 @@ impl Source {
         value_of: &dyn Fn(&str) -> Option<String>,
         take: impl FnOnce(Element<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let options = ParsingOptions {
-            allow_dtd: false,
-            nodes_limit: NODES_MAX,
-            ..ParsingOptions::default()
-        };
-        let document = Document::parse_with_options(&self.text, options)
-            .map_err(|error| self.syntax_error(&error))?;
+        let document = xml::parse(&self.text, LIMITS).map_err(|fault| match fault {
+            Fault::Nodes => self.syntax_error(
+                0,
+                "expected settings, found more elements than any settings have",
+            ),
+            Fault::Attributes => self.syntax_error(
+                0,
+                "expected settings, found more attributes than any settings have",
+            ),
+            Fault::DocumentType { offset } => {
+                self.syntax_error(offset, "a document type declaration is refused")
+            }
+            Fault::Syntax { offset, problem } => self.syntax_error(offset, problem),
+        })?;
         let element = Element {
             node: document.root_element(),
             source: self,
@@ -113,33 +109,7 @@ impl Source {
         take(element)
     }
 
-    /// Says what is wrong without the parser's own words, which may quote a password.
-    fn syntax_error(self: &Arc<Self>, error: &roxmltree::Error) -> Error {
-        use roxmltree::Error as Xml;
-        let position = error.pos();
-        let there = self.offset(position.row, position.col);
-        let (offset, problem) = match error {
-            Xml::DtdDetected => (
-                self.text.find("<!DOCTYPE").unwrap_or(0),
-                "a document type declaration is refused",
-            ),
-            Xml::NodesLimitReached | Xml::AttributesLimitReached | Xml::NamespacesLimitReached => (
-                0,
-                "expected settings, found more elements than any settings have",
-            ),
-            Xml::NoRootNode => (0, "expected an element"),
-            Xml::UnclosedRootNode | Xml::UnexpectedEndOfStream => (
-                self.text.len(),
-                "expected the end of an element, found the end of the file",
-            ),
-            Xml::UnexpectedCloseTag(..) => (there, "expected the end of another element"),
-            Xml::UnknownEntityReference(..) | Xml::MalformedEntityReference(..) => (
-                there,
-                "expected one of the five entities of XML: `&` is written `&amp;`",
-            ),
-            Xml::NonXmlChar(..) => (there, "expected a character that XML allows"),
-            _ => (there, "expected well-formed XML"),
-        };
+    fn syntax_error(self: &Arc<Self>, offset: usize, problem: &'static str) -> Error {
         Error::Syntax {
             place: Place {
                 source: Arc::clone(self),
@@ -147,23 +117,6 @@ impl Source {
             },
             problem,
         }
-    }
-
-    /// The byte at a line and column, both from 1.
-    fn offset(&self, line: u32, column: u32) -> usize {
-        let before: usize = self
-            .text
-            .split_inclusive('\n')
-            .take((line as usize).saturating_sub(1))
-            .map(str::len)
-            .sum();
-        let rest = self.text.get(before..).unwrap_or_default();
-        before
-            + rest
-                .chars()
-                .take((column as usize).saturating_sub(1))
-                .map(char::len_utf8)
-                .sum::<usize>()
     }
 }
 

@@ -57,12 +57,11 @@ impl Expansion<'_> {
         let mut result = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
-            result.push_str(before);
             let Some((name, following)) = after.split_once('}') else {
-                rest = after;
-                result.push_str("${");
-                continue;
+                // Nor does any further one end: looking for that from each anew takes minutes.
+                break;
             };
+            result.push_str(before);
             let value =
                 (self.value_of)(name).filter(|value| depth > 0 && value.len() < self.budget);
             if let Some(value) = value {

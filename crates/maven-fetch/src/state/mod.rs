@@ -118,6 +118,12 @@ impl State {
             .join(hash(&[local.to_string_lossy().into_owned()]))
     }
 
+    /// Where copies are of files whose names do not stay theirs, each in a directory that is named
+    /// by its SHA-256.
+    pub(crate) fn copies(&self) -> PathBuf {
+        self.root.join("copies")
+    }
+
     /// What was learnt about a file.
     pub fn file(&self, key: FileKey<'_>) -> Option<FileRecord> {
         self.read("files", &key.words())
@@ -186,9 +192,9 @@ impl State {
         fs_err::remove_file(self.path("hosts", &[host.to_owned()])).ok(); // It ends by itself.
     }
 
-    /// Removes records that were written before `limit`; tells how many.
+    /// Removes records and locks that were written before `limit`; tells how many.
     pub fn sweep(&self, limit: SystemTime) -> usize {
-        let records = ["files", "resolutions", "hosts"].into_iter();
+        let records = ["files", "resolutions", "hosts", "locks"].into_iter();
         let entries = records.filter_map(|kind| fs_err::read_dir(self.root.join(kind)).ok());
         entries
             .flatten()
@@ -201,7 +207,8 @@ impl State {
             .count()
     }
 
-    /// The file that is locked while `what` is done. It is never removed.
+    /// The file that is locked while `what` is done. One that is swept while it is held costs double
+    /// work, no more.
     pub(crate) fn lock_path(&self, what: &str) -> PathBuf {
         self.root
             .join("locks")

@@ -114,6 +114,17 @@ pub struct ByScheme {
     pub directory: DirectoryTransport,
 }
 
+impl ByScheme {
+    /// Makes one that sends credentials in clear text as `clear_text` allows. No client is made
+    /// before a request.
+    pub fn new(clear_text: ClearText) -> Self {
+        Self {
+            http: HttpTransport::new(clear_text),
+            directory: DirectoryTransport,
+        }
+    }
+}
+
 impl Transport for ByScheme {
     fn open(&self, request: &Request<'_>) -> Result<Response, TransportError> {
         match request.repository.url.scheme() {

@@ -1,0 +1,131 @@
+//! The way without a question: what was answered a short while ago, and is still here.
+
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
+
+use super::{Fetched, Fetcher};
+use crate::coordinates::{Coordinates, VersionRequest, base_version};
+use crate::local::{FileFacts, is_due};
+use crate::repository::{Repository, UpdatePolicy};
+use crate::resolve::{Facts, Freshness};
+use crate::state::Resolution;
+
+/// How long before our own beginning another process may have asked so that its answer does, when
+/// we had to wait for it anyway.
+const COALESCE: SignedDuration = SignedDuration::from_secs(10);
+
+impl Fetcher<'_> {
+    /// Recalls the last answer, if it is within the update policies and its file is as it was.
+    ///
+    /// Whoever `waited_since` for another process takes what that one was told meanwhile, whatever
+    /// the policies. Nothing is locked or written.
+    pub(super) fn recall(
+        &self,
+        coordinates: &Coordinates,
+        now: &ZonedDateTime,
+        waited_since: Option<Timestamp>,
+    ) -> Option<Fetched> {
+        let resolution = self.last(coordinates)?;
+        let is_recent = waited_since
+            .is_some_and(|since| resolution.checked_at.duration_since(since) >= -COALESCE)
+            || !self.is_due(coordinates, resolution.checked_at, now);
+        let is_valid = is_recent
+            && resolution.is_intact()
+            && !self.is_installed_since(coordinates, &resolution);
+        is_valid.then(|| Fetched {
+            artifact: resolution.resolved,
+            path: resolution.path,
+            repository: Some(resolution.repository_id).filter(|id| !id.is_empty()),
+            size_bytes: resolution.facts.size_bytes,
+            sha1: resolution.sha1,
+            sha256: resolution.sha256,
+            freshness: Freshness::Fresh,
+            notices: Vec::new(),
+            downloaded: false,
+            requests: 0,
+        })
+    }
+
+    /// What the same question led to the last time that it was certain.
+    pub(super) fn last(&self, coordinates: &Coordinates) -> Option<Resolution> {
+        let key = self.key(coordinates);
+        self.state.resolution(self.local.head(), &key)
+    }
+
+    /// Remembers an answer that is certain, for the next call.
+    pub(super) fn remember_answer(
+        &self,
+        fetched: &Fetched,
+        facts: &Facts<'_>,
+        now: &ZonedDateTime,
+    ) -> Result<(), super::Notice> {
+        let Ok(file) = FileFacts::of(&fetched.path) else {
+            return Ok(()); // Someone removed it: the next call looks for itself.
+        };
+        let age = SignedDuration::try_from(facts.age_max()).unwrap_or(SignedDuration::MAX);
+        let resolution = Resolution {
+            resolved: fetched.artifact.clone(),
+            repository_id: fetched.repository.clone().unwrap_or_default(),
+            path: fetched.path.clone(),
+            facts: file,
+            sha1: fetched.sha1.clone(),
+            sha256: fetched.sha256.clone(),
+            checked_at: now.timestamp().checked_sub(age).unwrap_or(Timestamp::MIN),
+        };
+        let key = self.key(facts.coordinates);
+        self.state
+            .remember_resolution(self.local.head(), &key, &resolution)
+            .map_err(super::Notice::State)
+    }
+
+    /// Whether some repository is to be asked again, by the most eager policy of all.
+    fn is_due(
+        &self,
+        coordinates: &Coordinates,
+        checked_at: Timestamp,
+        now: &ZonedDateTime,
+    ) -> bool {
+        if matches!(coordinates.version, VersionRequest::Exact(_)) {
+            return false;
+        }
+        let policy = |repository: &Repository| self.update_policy(repository, &coordinates.version);
+        self.repositories
+            .iter()
+            .any(|repository| is_due(policy(repository), Some(checked_at), now))
+    }
+
+    /// How often a repository is asked for metadata about such versions: where both kinds may be
+    /// meant, as often as the more eager policy says, as in Maven.
+    pub(super) fn update_policy(
+        &self,
+        repository: &Repository,
+        version: &VersionRequest,
+    ) -> UpdatePolicy {
+        let Repository {
+            releases,
+            snapshots,
+            ..
+        } = repository;
+        self.preferences.update.unwrap_or_else(|| match version {
+            VersionRequest::Release => releases.update,
+            VersionRequest::Snapshot(_) => snapshots.update,
+            _ => releases.merged(*snapshots).update,
+        })
+    }
+
+    /// Whether something was installed here after the answer.
+    fn is_installed_since(&self, coordinates: &Coordinates, resolution: &Resolution) -> bool {
+        if matches!(coordinates.version, VersionRequest::Exact(_)) {
+            return false;
+        }
+        let base = base_version(&resolution.resolved.version);
+        let directories = [
+            coordinates.directory(),
+            coordinates.version_directory(&base),
+        ];
+        directories.iter().any(|directory| {
+            self.local
+                .installed_at(directory)
+                .is_some_and(|installed| installed > resolution.checked_at)
+        })
+    }
+}
