@@ -43,7 +43,7 @@ pub(crate) fn of(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Usage => USAGE,
         ErrorKind::BadInput => 65,
-        ErrorKind::Unavailable => 69,
+        ErrorKind::Unavailable | ErrorKind::Unreachable => 69,
         ErrorKind::Bug => 70,
         ErrorKind::Io => 74,
         ErrorKind::NotNow => 75,
@@ -90,6 +90,7 @@ mod tests {
             ErrorKind::Usage,
             ErrorKind::BadInput,
             ErrorKind::Unavailable,
+            ErrorKind::Unreachable,
             ErrorKind::Bug,
             ErrorKind::Io,
             ErrorKind::NotNow,

@@ -10,7 +10,7 @@ use crate::shared::Shared;
 
 /// Run a job out of a jar
 ///
-/// The jar is taken from the local disk, the job is started by the runner, everything that it
+/// The jar is fetched from a Maven repository or taken from the local disk, the job is started by the runner, everything that it
 /// starts is supervised, and its exit code is passed through.
 ///
 /// All that follows ARTIFACT belongs to the job, with or without `--` in front.
@@ -35,11 +35,20 @@ pub(super) struct Arguments {
     #[arg(short = 'D', long)]
     pub(super) no_random_delay: bool,
 
-    /// Use only artifacts that are on this machine
-    ///
-    /// Accepted for the crontabs of 2014; this version runs local files only.
+    /// Use only artifacts that are on this machine; ask no repository
     #[arg(short = 'o', long)]
     pub(super) mvn_offline: bool,
+
+    /// How often repositories are asked what is newest, instead of what their settings say
+    #[arg(long, value_name = "WHEN", conflicts_with = "mvn_offline")]
+    pub(super) update: Option<UpdateFlag>,
+
+    /// Fail rather than run an artifact that may not be the newest
+    ///
+    /// By default a repository that does not answer, or not well, stops no job whose artifact is
+    /// on this machine; the run is marked as stale.
+    #[arg(long)]
+    pub(super) strict_fetch: bool,
 
     /// Call the job NAME instead of what its command shows
     #[arg(long, value_name = "NAME")]
@@ -78,7 +87,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) as_cron: bool,
 
-    /// Show what would be done, and do nothing
+    /// Show what would be done, and do nothing but fetch the artifact
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -86,10 +95,22 @@ pub(super) struct Arguments {
     #[arg(long, requires = "dry_run")]
     pub(super) json: bool,
 
-    /// A jar, or `-` for a job without one, then the job's command
+    /// A jar, or `group:artifact[:version[:packaging[:classifier]]]` to be fetched from Maven
+    /// repositories, or `-` for a job without one; then the job's command
     #[arg(value_name = "ARTIFACT> [--] <COMMAND", required = true, num_args = 1..)]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) words: Vec<OsString>,
+}
+
+/// How often repositories are asked what is newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum UpdateFlag {
+    /// Each time
+    Always,
+    /// Once a day
+    Daily,
+    /// Only if nothing is here
+    Never,
 }
 
 /// What happens to processes that outlive the job's first one.

@@ -69,6 +69,7 @@ pub(super) fn of_failure(run: RunId, job: &str, failure: &Failure) -> EndEvent {
         ErrorKind::Usage => ErrorWord::Usage,
         ErrorKind::BadInput => ErrorWord::ArtifactBad,
         ErrorKind::Unavailable => ErrorWord::ArtifactNotFound,
+        ErrorKind::Unreachable => ErrorWord::ArtifactFetch,
         ErrorKind::Config => ErrorWord::Config,
         ErrorKind::CannotExecute | ErrorKind::CommandNotFound => ErrorWord::Spawn,
         ErrorKind::Bug | ErrorKind::Io | ErrorKind::NotNow | ErrorKind::Permission => {

@@ -4,6 +4,7 @@ mod arguments;
 mod caller;
 mod dry_run;
 mod ended;
+mod fetch;
 mod plan;
 mod record;
 mod report;
@@ -44,6 +45,8 @@ const SCRATCH: &str = "scratch";
 /// Shown by `--help`.
 const EXAMPLES: &str = "\
 Examples:
+  greaserun -r shell com.acme:etl -- load.sh 2026-11-24
+          Fetch the newest com.acme:etl and run its script load.sh
   greaserun -r shell target/etl.jar -- load.sh 2026-11-24
           Unpack the script load.sh of the jar and run it
   greaserun -r shell target/etl.jar -- java -cp {jar_path} com.acme.Load
@@ -110,7 +113,7 @@ fn run(
     let spool = spool(arguments, &config, &caller, &report);
     let scratch_root = scratch_root(&config, spool.as_deref(), &report);
     let scratch = Scratch::path_for(&scratch_root, run);
-    let named = Named::find(arguments, &config, &caller, &scratch);
+    let named = Named::find(arguments, &config, &caller, &scratch, &report);
     let job = named.as_ref().map(|named| named.job.to_string());
     let job = job.unwrap_or_else(|_| plan::fallback_name(arguments).to_string());
     let plan =

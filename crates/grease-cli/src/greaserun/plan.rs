@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use grease_core::config::Config;
-use grease_core::deployment;
-use grease_core::execution::command::{Command, LocalArtifact, Request, RunVariables, environment};
+use grease_core::deployment::{self, Origin};
+use grease_core::execution::command::{
+    Command, Identity, LocalArtifact, Request, RunVariables, environment,
+};
 use grease_core::execution::runner::{self, Runner, Sections};
 use grease_core::model::jobs::JobSettings;
 use grease_core::model::{ErrorKind, JobName, RunId};
@@ -13,6 +15,8 @@ use grease_core::sys::env::Env;
 
 use super::arguments::Arguments;
 use super::caller::Caller;
+use super::fetch;
+use super::report::Report;
 use crate::failure::Failure;
 
 /// Everything that is decided before anything is done.
@@ -24,6 +28,8 @@ pub(super) struct Plan {
     pub(super) runner: String,
     /// The artifact, if there is one.
     pub(super) artifact: Option<LocalArtifact>,
+    /// Where the artifact came from, unless it is a local file.
+    pub(super) origin: Option<Origin>,
     /// What is unpacked and executed.
     pub(super) command: Command,
     /// What the job is given and held to.
@@ -41,30 +47,28 @@ pub(super) struct Named<'a> {
     pub(super) job: JobName,
     runner: Box<dyn Runner + 'a>,
     artifact: Option<LocalArtifact>,
+    origin: Option<Origin>,
 }
 
 impl<'a> Named<'a> {
-    /// Finds runner and artifact, and names the job after them.
+    /// Finds the runner, brings the artifact here, and names the job after them.
     pub(super) fn find(
         arguments: &Arguments,
         config: &'a Config,
         caller: &Caller,
         scratch: &Path,
+        report: &Report<'_>,
     ) -> Result<Self, Failure> {
         let (artifact, words) = arguments.artifact_and_words();
         let runner = runner::find(arguments.runner(), &sections(config))?;
-        let found = deployment::find(&text_of(artifact)?, &caller.directory)?;
-        let (name, artifact) = match found {
+        let named = deployment::named(&text_of(artifact)?, &caller.directory)?;
+        let found = fetch::bring(&named, arguments, config, caller, report)?;
+        let (name, artifact, origin) = match found {
             Some(found) => {
-                let deployment::Artifact {
-                    path,
-                    spec,
-                    name,
-                    jar,
-                } = found;
-                (Some(name), Some(LocalArtifact { path, spec, jar }))
+                let (name, artifact, origin) = taken_apart(found);
+                (Some(name), Some(artifact), origin)
             }
-            None => (None, None),
+            None => (None, None, None),
         };
         let request = Request {
             words,
@@ -81,6 +85,7 @@ impl<'a> Named<'a> {
             job,
             runner,
             artifact,
+            origin,
         })
     }
 }
@@ -99,6 +104,7 @@ impl Plan {
             job,
             runner,
             artifact,
+            origin,
         } = named;
         let request = Request {
             words: arguments.artifact_and_words().1,
@@ -124,12 +130,35 @@ impl Plan {
             job,
             runner,
             artifact,
+            origin,
             command,
             settings,
             environment,
             directory,
         })
     }
+}
+
+/// An artifact as execution needs it, with its name and where it came from.
+fn taken_apart(found: deployment::Artifact) -> (String, LocalArtifact, Option<Origin>) {
+    let deployment::Artifact {
+        path,
+        spec,
+        name,
+        jar,
+        origin,
+    } = found;
+    let identity = origin.as_ref().map(|origin| Identity {
+        version: origin.version.clone(),
+        sha256: origin.sha256.clone(),
+    });
+    let artifact = LocalArtifact {
+        path,
+        spec,
+        jar,
+        identity,
+    };
+    (name, artifact, origin)
 }
 
 /// The name under which a run is recorded whose artifact or runner was not found.
@@ -139,7 +168,10 @@ pub(super) fn fallback_name(arguments: &Arguments) -> JobName {
         let name = Path::new(word).file_name().unwrap_or(word);
         name.to_string_lossy().into_owned()
     };
-    let artifact = (artifact != "-").then(|| base(artifact));
+    let artifact = artifact
+        .to_str()
+        .and_then(deployment::name_in)
+        .or_else(|| (artifact != "-").then(|| base(artifact)));
     let part = arguments.job.clone().or_else(|| words.first().map(base));
     JobName::lossy(artifact.as_deref(), part.as_deref().unwrap_or("unknown"))
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use grease_core::debugging::{Journal, journal};
+use grease_core::deployment::Origin;
 use grease_core::model::jobs::OnSupervisorDeath;
-use grease_core::model::{EndEvent, RunId, StartEvent, VERSION};
+use grease_core::model::{EndEvent, FetchedRecord, RunId, StaleRecord, StartEvent, VERSION};
 use grease_core::registry::{LiveRun, Meta, Registry};
 use grease_core::sys::clock;
 
@@ -53,9 +54,8 @@ impl Record {
 
     /// Completes the record; returns where the log is now.
     pub(super) fn close(mut self, end: &EndEvent, report: &Report<'_>) -> Option<PathBuf> {
-        for warning in report.take_warnings() {
-            self.journal
-                .remark(clock::now(), &format!("warning: {warning}"));
+        for remark in report.take_remarks() {
+            self.journal.remark(clock::now(), &remark);
         }
         let dir = self.live.as_ref().map(LiveRun::dir);
         if let Some(error) = self.journal.close(dir.as_deref(), end) {
@@ -127,11 +127,25 @@ pub(super) fn start_event(
             |plan| plan.runner.clone(),
         ),
         artifact,
+        fetched: plan.and_then(|plan| plan.origin.as_ref()).map(fetched),
         args: words
             .iter()
             .map(|word| word.to_string_lossy().into_owned())
             .collect(),
         parent: caller.parent.clone(),
         pid: std::process::id(),
+    }
+}
+
+fn fetched(origin: &Origin) -> FetchedRecord {
+    FetchedRecord {
+        version: origin.version.clone(),
+        repository: origin.repository.clone(),
+        size_bytes: origin.size_bytes,
+        sha256: origin.sha256.clone(),
+        stale: origin.stale.as_ref().map(|stale| StaleRecord {
+            reason: stale.reason.clone(),
+            age_s: stale.age.map(|age| age.as_secs()),
+        }),
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ pub(super) struct Report<'a> {
     words: &'a [OsString],
     /// How many of the words, at their end, are ARTIFACT and the job's.
     job_words: usize,
-    /// Every warning so far, for the log.
-    warnings: RefCell<Vec<String>>,
+    /// Every warning so far and what else there is to say, for the log.
+    remarks: RefCell<Vec<String>>,
     holds: Cell<bool>,
     held_back: RefCell<String>,
 }
@@ -55,7 +56,7 @@ impl<'a> Report<'a> {
             caller,
             words,
             job_words: arguments.words.len(),
-            warnings: RefCell::default(),
+            remarks: RefCell::default(),
             holds: Cell::new(false),
             held_back: RefCell::default(),
         }
@@ -69,13 +70,28 @@ impl<'a> Report<'a> {
     /// Tells something that may be wrong: at once, or with the digest of a failure, since cron
     /// mails whatever is printed.
     pub(super) fn warn(&self, text: &str) {
-        self.warnings.borrow_mut().push(text.to_owned());
-        self.tell(&format!("warning: {text}\n"));
+        let text = format!("warning: {text}");
+        self.tell(&format!("{text}\n"));
+        self.remarks.borrow_mut().push(text);
     }
 
-    /// Takes the warnings so far, for the log: from cron, those of a good run are not told.
-    pub(super) fn take_warnings(&self) -> Vec<String> {
-        self.warnings.take()
+    /// Takes the warnings and remarks so far, for the log: from cron, those of a good run are not
+    /// told.
+    pub(super) fn take_remarks(&self) -> Vec<String> {
+        self.remarks.take()
+    }
+
+    /// Tells what was done, and notes it in the log.
+    pub(super) fn remark(&self, text: &str) {
+        if self.streams() && !self.quiet {
+            self.tell(&format!("greaserun: {text}\n"));
+        }
+        self.remarks.borrow_mut().push(text.to_owned());
+    }
+
+    /// Whether a person looks on, on a terminal.
+    pub(super) fn is_watched(&self) -> bool {
+        self.streams() && !self.quiet && std::io::stderr().is_terminal()
     }
 
     /// Tells what is done, with `--verbose`.
@@ -251,7 +267,7 @@ fn remnants(outcome: &Outcome) -> String {
 }
 
 /// A duration as people say it.
-fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, _) => format!("{:.1} s", duration.as_secs_f64()),

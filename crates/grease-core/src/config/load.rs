@@ -24,7 +24,6 @@ const PROBLEMS_MAX: usize = 50;
 
 /// Sections that are checked and that nothing in this version acts on.
 const WITHOUT_EFFECT: [&str; 6] = [
-    "artifacts",
     "guard",
     "logs",
     "launch",

@@ -265,6 +265,7 @@ mod tests {
             trigger: "manual".to_owned(),
             runner: "shell".to_owned(),
             artifact: None,
+            fetched: None,
             args: vec!["line\nfeed".repeat(100)],
             parent: None,
             pid: 1,

@@ -39,8 +39,12 @@ pub struct Repository {
     /// Its name, by which mirrors and credentials of the settings file find it.
     #[schemars(length(min = 1))]
     pub id: String,
-    /// Its address: `http://`, `https://` or `file://`.
+    /// Its address: `https://`, `http://` or `file://`, or an absolute path.
     pub url: String,
+    /// Groups that only this repository may supply, each with all below it: `com.acme`. Other
+    /// repositories are never asked for them.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 impl Artifacts {
@@ -61,12 +65,13 @@ impl Artifacts {
                     format!("another repository is called `{id}` already"),
                 ));
             }
-            let schemes = ["http://", "https://", "file://"];
+            let schemes = ["http://", "https://", "file://", "/"];
             if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
                 flaws.push(Flaw::new(
                     format!("{key}.url"),
                     format!(
-                        "expected an address with `http://`, `https://` or `file://`, found `{url}`"
+                        "expected an address with `https://`, `http://` or `file://`, or an absolute \
+                         path, found `{url}`"
                     ),
                 ));
             }

@@ -1,12 +1,15 @@
 //! Deployment: how the implementation of a job gets onto this machine.
 
 pub mod config;
+mod maven;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::jar::{self, Jar};
 use crate::model::{ErrorKind, Explain};
+
+pub use maven::{Manner, Origin, Setting, Stale, Update, Watch};
 
 /// Endings of files that are archives, and so must be sound ones.
 const ARCHIVES: [&str; 4] = ["jar", "war", "ear", "zip"];
@@ -22,28 +25,89 @@ pub struct Artifact {
     pub name: String,
     /// The open jar; `None` for a file that is no archive by its name.
     pub jar: Option<Jar>,
+    /// Where it came from; `None` for a local file.
+    pub origin: Option<Origin>,
 }
 
-/// Finds the artifact that ARTIFACT names: `-` for none, a path that exists, or coordinates.
+/// What ARTIFACT names, before anything is fetched.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Named {
+    /// `-`: there is none.
+    Nothing,
+    /// A file that exists.
+    File(PathBuf),
+    /// Maven coordinates.
+    Coordinates(Box<maven_fetch::coordinates::Coordinates>),
+}
+
+/// Tells what ARTIFACT names: `-` for none, a path that exists, or coordinates.
 ///
 /// A relative path is looked up in `directory`.
-pub fn find(argument: &str, directory: &Path) -> Result<Option<Artifact>, Error> {
+pub fn named(argument: &str, directory: &Path) -> Result<Named, Error> {
     if argument == "-" {
-        return Ok(None);
+        return Ok(Named::Nothing);
     }
     let path = directory.join(argument);
     match fs_err::metadata(&path) {
-        Ok(found) if found.is_file() => local(&path).map(Some),
+        Ok(found) if found.is_file() => Ok(Named::File(path)),
         Ok(_) => Err(Error::NotAFile { path }),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Unreadable {
             path,
             source: error,
         }),
-        Err(_) if argument.contains(':') && !argument.contains('/') => Err(Error::Coordinates {
-            spec: argument.to_owned(),
-        }),
+        Err(_) if argument.contains(':') && !argument.contains('/') => {
+            let coordinates = maven::coordinates(argument)?;
+            Ok(Named::Coordinates(Box::new(coordinates)))
+        }
         Err(_) => Err(Error::Missing { path }),
     }
+}
+
+/// What jobs are called out of an artifact that is not here: `group:artifact`, if it is meant by its
+/// coordinates.
+pub fn name_in(argument: &str) -> Option<String> {
+    let coordinates = maven::coordinates(argument).ok()?;
+    Some(format!("{}:{}", coordinates.group, coordinates.artifact))
+}
+
+impl Named {
+    /// Brings the artifact onto this machine, and opens it.
+    pub fn find(
+        &self,
+        setting: &Setting<'_>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<Artifact>, Error> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::File(path) => local(path).map(Some),
+            Self::Coordinates(coordinates) => {
+                let here = maven::fetch(coordinates, setting, watch)?;
+                let jar = is_archive(&here.path).then(|| Jar::open(&here.path));
+                Ok(Some(Artifact {
+                    jar: jar.transpose()?,
+                    path: here.path,
+                    spec: here.spec,
+                    name: here.name,
+                    origin: Some(here.origin),
+                }))
+            }
+        }
+    }
+}
+
+fn is_archive(path: &Path) -> bool {
+    let ending = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default();
+    ARCHIVES
+        .iter()
+        .any(|archive| ending.eq_ignore_ascii_case(archive))
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 fn local(path: &Path) -> Result<Artifact, Error> {
@@ -51,20 +115,9 @@ fn local(path: &Path) -> Result<Artifact, Error> {
         path: path.to_owned(),
         source,
     })?;
-    let ending = path
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .unwrap_or_default();
     let mut jar = None;
-    let mut name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    if ARCHIVES
-        .iter()
-        .any(|archive| ending.eq_ignore_ascii_case(archive))
-    {
+    let mut name = file_name(&path);
+    if is_archive(&path) {
         let open = Jar::open(&path)?;
         if let Some(own) = open.coordinates()? {
             name = format!("{}:{}", own.group, own.artifact);
@@ -77,6 +130,7 @@ fn local(path: &Path) -> Result<Artifact, Error> {
         spec,
         name,
         jar,
+        origin: None,
     })
 }
 
@@ -103,12 +157,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Coordinates, which this version cannot fetch.
-    #[error("no file is called `{spec}`, and fetching from Maven repositories is not there yet")]
-    Coordinates {
-        /// The coordinates as given.
-        spec: String,
-    },
+    /// Not out of a Maven repository.
+    #[error(transparent)]
+    Maven(#[from] maven::Error),
     /// Not a sound jar.
     #[error(transparent)]
     Jar(#[from] jar::Error),
@@ -117,7 +168,8 @@ pub enum Error {
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Missing { .. } | Self::Coordinates { .. } => ErrorKind::Unavailable,
+            Self::Missing { .. } => ErrorKind::Unavailable,
+            Self::Maven(error) => error.kind(),
             Self::NotAFile { .. } => ErrorKind::BadInput,
             Self::Unreadable { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::Permission,
@@ -130,12 +182,12 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { .. } => Some(
-                "a relative path starts in the current directory; `-` stands for no artifact"
+                "a relative path starts in the current directory, `group:artifact` is looked for in \
+                 Maven repositories, `-` stands for no artifact"
                     .to_owned(),
             ),
-            Self::Coordinates { .. } | Self::NotAFile { .. } => {
-                Some("give the path of the jar".to_owned())
-            }
+            Self::NotAFile { .. } => Some("give the path of the jar".to_owned()),
+            Self::Maven(error) => error.hint(),
             Self::Jar(error) => error.hint(),
             Self::Unreadable { .. } => None,
         }

@@ -31,6 +31,17 @@ pub struct LocalArtifact {
     pub spec: String,
     /// The open jar; `None` for a file that is no archive and need not be one.
     pub jar: Option<Jar>,
+    /// Version and SHA-256 of one that is known under its coordinates.
+    pub identity: Option<Identity>,
+}
+
+/// What tells an artifact from all others.
+#[derive(Debug)]
+pub struct Identity {
+    /// The version; a snapshot's with its time stamp.
+    pub version: String,
+    /// SHA-256, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// What a run will do, decided before anything is done; `--dry-run` prints it.
@@ -133,15 +144,22 @@ pub fn environment(caller: &Env, command: &Command, run: &RunVariables<'_>) -> E
     env.set("GREASE_JOB", run.job);
     env.set("GREASE_TRIGGER", run.trigger);
     env.set("GREASE_SCRATCH_DIR", run.scratch);
-    match run.artifact {
-        Some(artifact) => {
-            env.set("GREASE_JAR", &artifact.path);
-            env.set("GREASE_ARTIFACT", &artifact.spec);
+    // Those of an outer run are not this one's.
+    for name in [
+        "GREASE_JAR",
+        "GREASE_ARTIFACT",
+        "GREASE_VERSION",
+        "GREASE_JAR_SHA256",
+    ] {
+        env.remove(name);
+    }
+    if let Some(artifact) = run.artifact {
+        env.set("GREASE_JAR", &artifact.path);
+        env.set("GREASE_ARTIFACT", &artifact.spec);
+        if let Some(identity) = &artifact.identity {
+            env.set("GREASE_VERSION", &identity.version);
+            env.set("GREASE_JAR_SHA256", &identity.sha256);
         }
-        // Those of an outer run are not this one's.
-        None => ["GREASE_JAR", "GREASE_ARTIFACT"]
-            .iter()
-            .for_each(|name| env.remove(name)),
     }
     for (name, value) in &command.environment {
         env.set(*name, value);

@@ -7,8 +7,10 @@ pub enum ErrorKind {
     Usage,
     /// A jar, checksum, crontab or other input is broken or hostile.
     BadInput,
-    /// An artifact was not found, or its repository cannot be reached.
+    /// An artifact was not found.
     Unavailable,
+    /// The repository of an artifact cannot be reached.
+    Unreachable,
     /// A fault of Scalegrease itself.
     Bug,
     /// Reading or writing failed.

@@ -15,7 +15,9 @@ pub use explain::{ErrorKind, Explain};
 pub use flaw::Flaw;
 pub use glob::Glob;
 pub use job::{JobName, JobNameError};
-pub use record::{EndEvent, ErrorWord, ResultWord, StartEvent, UsageRecord, VERSION};
+pub use record::{
+    EndEvent, ErrorWord, FetchedRecord, ResultWord, StaleRecord, StartEvent, UsageRecord, VERSION,
+};
 pub use run_id::RunId;
 pub use stream::Stream;
 pub use words::Words;

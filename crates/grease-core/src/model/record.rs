@@ -31,6 +31,9 @@ pub struct StartEvent {
     /// The artifact, unless there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
+    /// What was fetched out of a repository, or found here under its coordinates.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<FetchedRecord>,
     /// The words after ARTIFACT; bytes that are no UTF-8 are replaced.
     pub args: Vec<String>,
     /// The run that started this one, if a job did.
@@ -38,6 +41,33 @@ pub struct StartEvent {
     pub parent: Option<String>,
     /// Process id of greaserun.
     pub pid: u32,
+}
+
+/// An artifact under its coordinates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedRecord {
+    /// The version; a snapshot's with its time stamp.
+    pub version: String,
+    /// The id of the repository that it came from; absent for what was installed here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Size.
+    pub size_bytes: u64,
+    /// SHA-256, in hexadecimal digits.
+    pub sha256: String,
+    /// Why it may not be the newest, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale: Option<StaleRecord>,
+}
+
+/// Why an artifact may not be the newest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleRecord {
+    /// Why, for people.
+    pub reason: String,
+    /// How many seconds ago it was certain, if it ever was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<u64>,
 }
 
 /// A run has ended.
@@ -127,6 +157,8 @@ pub enum ErrorWord {
     Config,
     /// The artifact was not found.
     ArtifactNotFound,
+    /// The repository of the artifact could not be reached.
+    ArtifactFetch,
     /// The artifact is broken, hostile, or lacks what the runner needs.
     ArtifactBad,
     /// The host did not let us: disk, permission, processes.

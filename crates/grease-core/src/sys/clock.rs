@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ZonedDateTime};
 
 /// The wall clock: for records and for people, never for durations.
 pub fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// The wall clock in the time zone of this machine: for what depends on the local day.
+pub fn local() -> ZonedDateTime {
+    ZonedDateTime::now()
 }
 
 /// Time since boot, suspend included: for durations, whatever happens to the wall clock.

@@ -9,6 +9,9 @@ use super::host::Account;
 /// Directory of the spools of all users, made by the package or by root's first run.
 const SPOOLS: &str = "/var/spool/scalegrease";
 
+/// Root's cache.
+const CACHE: &str = "/var/lib/scalegrease/cache";
+
 /// Finds the directory for what a run must not lose: the registry, the log, the record.
 ///
 /// `state_dir` is `common.state_dir` of the config. Without it the first of these that exists
@@ -35,6 +38,50 @@ pub fn spool_dir(
         let made = refuse_network(&spool).and_then(|()| prepare(&spool, account));
         match made {
             Ok(()) => return Ok(spool),
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    Err(std::io::Error::other(refused.join("; ")))
+}
+
+/// Finds the directory for what can be had again: artifacts, and what is known about them.
+///
+/// With `common.state_dir` it is `cache/UID` there. Without it the first of these that exists or
+/// can be made and is not on a network file system: root's `/var/lib/scalegrease/cache`,
+/// `$XDG_CACHE_HOME/scalegrease` or `~/.cache/scalegrease`, `/var/tmp/scalegrease-cache-UID`.
+pub fn cache_dir(
+    state_dir: Option<&Path>,
+    env: &Env,
+    account: &Account,
+) -> std::io::Result<PathBuf> {
+    if let Some(root) = state_dir {
+        let caches = root.join("cache");
+        let cache = caches.join(account.uid.to_string());
+        refuse_network(&cache)?;
+        if account.uid == 0 && !caches.exists() {
+            fs::shared_dir(&caches)?;
+        }
+        fs::private_dir(&cache)?;
+        fs::check_trusted(&cache)?;
+        return Ok(cache);
+    }
+    let xdg = env
+        .raw("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let xdg = xdg.unwrap_or_else(|| account.home.join(".cache"));
+    let root_only = (account.uid == 0).then(|| PathBuf::from(CACHE));
+    let candidates = root_only.into_iter().chain([
+        xdg.join("scalegrease"),
+        PathBuf::from(format!("/var/tmp/scalegrease-cache-{}", account.uid)),
+    ]);
+    let mut refused = Vec::new();
+    for cache in candidates {
+        let made = refuse_network(&cache)
+            .and_then(|()| fs::private_dir(&cache))
+            .and_then(|()| fs::check_trusted(&cache));
+        match made {
+            Ok(()) => return Ok(cache),
             Err(error) => refused.push(error.to_string()),
         }
     }
