@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use grease_core::debugging::frame;
-use grease_core::model::{EndEvent, ErrorWord, ResultWord, RunId, StartEvent, Stream, UsageRecord};
+use grease_core::model::{
+    EndEvent, ErrorWord, FetchedRecord, ResultWord, RunId, StaleRecord, StartEvent, Stream,
+    UsageRecord,
+};
 use grease_core::registry::Meta;
 use grease_testkit::component::workspace;
 use grease_testkit::jar::JarBuilder;
@@ -223,6 +226,7 @@ fn a_log_of_version_1_is_read() {
         trigger: "scheduled".to_owned(),
         runner: "shell".to_owned(),
         artifact: Some("/srv/etl.jar".to_owned()),
+        fetched: None,
         args: vec!["load.sh".to_owned(), "2026-11-24".to_owned()],
         parent: Some("01JD0V3Z00R7D5G1H8W3Y2AEFS".to_owned()),
         pid: 4711,
@@ -232,6 +236,29 @@ fn a_log_of_version_1_is_read() {
             serde_json::from_value::<StartEvent>(value).unwrap(),
             expected
         );
+    }
+}
+
+#[test]
+fn a_start_with_a_fetched_artifact_is_read() {
+    let golden = golden_json("start-fetched.json");
+    for value in [with_unknown_fields(&golden), golden] {
+        let start: StartEvent = serde_json::from_value(value).unwrap();
+        assert_eq!(
+            start.artifact.as_deref(),
+            Some("com.acme:etl:3.0-20240102.030405-7:jar:jar-with-dependencies")
+        );
+        let expected = FetchedRecord {
+            version: "3.0-20240102.030405-7".to_owned(),
+            repository: Some("corp".to_owned()),
+            size_bytes: 125_829_120,
+            sha256: "9f".repeat(32),
+            stale: Some(StaleRecord {
+                reason: "repository `corp` does not answer".to_owned(),
+                age_s: Some(7200),
+            }),
+        };
+        assert_eq!(start.fetched, Some(expected));
     }
 }
 
@@ -266,7 +293,7 @@ fn every_word_that_is_documented_can_be_read() {
             "{word}"
         );
     }
-    assert_eq!(words("error").len(), 13);
+    assert_eq!(words("error").len(), 14);
     for word in words("error") {
         assert!(
             serde_json::from_value::<ErrorWord>(word.clone()).is_ok(),

@@ -130,7 +130,7 @@ fn sections_that_contradict_themselves_are_told() {
     assert_snapshot!(told(text, &Env::default()), @r#"
     error: 6 problems in config `/etc/scalegrease.json`
       /etc/scalegrease.json:4: artifacts.repositories[1].id: another repository is called `one` already
-      /etc/scalegrease.json:4: artifacts.repositories[1].url: expected an address with `http://`, `https://` or `file://`, found `ftp://two.example`
+      /etc/scalegrease.json:4: artifacts.repositories[1].url: expected an address with `https://`, `http://` or `file://`, or an absolute path, found `ftp://two.example`
       /etc/scalegrease.json:6: guard.jitter.max: at most 1h is allowed, found 2h
       /etc/scalegrease.json:8: logs.limits.tail: the end kept, 2MiB, is longer than the log, 1MiB (`limits.run`)
       /etc/scalegrease.json:9: logs.retention.failed_days: failed runs would be kept for 7 days, others for 30 (`retention.days`)
@@ -323,7 +323,7 @@ fn the_sample_shows_every_key_with_its_default() {
     let text = text_of("conf/scalegrease.json");
     let loaded = parsed(&text, &Env::default()).unwrap();
     assert_eq!(loaded.config, Config::default());
-    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:15: artifacts: checked, but without effect in this version; the same holds for `guard`, `logs`, `launch`, `snatch`");
+    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:85: guard: checked, but without effect in this version; the same holds for `logs`, `launch`, `snatch`");
 
     let shown: Value = serde_json::from_str(&text).unwrap();
     let document = schema();

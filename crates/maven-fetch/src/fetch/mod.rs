@@ -9,13 +9,17 @@
 //! The network only adds knowledge. The outcome is fresh, or stale with its reason and age, or an
 //! error; what is here stays as it was until something better is here, whole and verified.
 
+mod arrived;
 mod ask;
 mod copy;
 mod error;
 mod known;
+mod look;
 mod notice;
 mod obtain;
+mod outage;
 mod recall;
+mod recorded;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -26,14 +30,18 @@ use jiff::ZonedDateTime;
 pub use error::FetchError;
 pub use notice::Notice;
 
+use arrived::Arrived;
 use obtain::Obtained;
 
+use crate::ErrorKind;
 use crate::coordinates::{Coordinates, Resolved};
 use crate::download::{DownloadError, Progress};
 use crate::flight::{Flight, WAIT_MAX, WAIT_MAX_WITH_CACHED};
 use crate::local::LocalRepository;
 use crate::repository::{Repository, UpdatePolicy};
-use crate::resolve::{Facts, Freshness, LatestBy, Level, Reason, Step, Tolerance, resolve};
+use crate::resolve::{
+    Facts, Freshness, LatestBy, Level, Reason, Step, Tolerance, Trouble, resolve,
+};
 use crate::state::State;
 use crate::transport::{ByScheme, ClearText, Request, Response, Transport, TransportError};
 
@@ -230,7 +238,7 @@ struct Work<'a, 'o> {
     flight: &'a Flight,
     transport: &'a Counted,
     /// Metadata that came, to be published once what it names is here.
-    arrived: Vec<ask::Arrived>,
+    arrived: Vec<Arrived>,
     /// What repositories were asked in vain.
     tried: Vec<String>,
     notices: Vec<Notice>,
@@ -314,4 +322,18 @@ fn told(error: &DownloadError) -> String {
     use std::error::Error as _;
     let cause = error.source().map(|source| format!(": {source}"));
     format!("{error}{}", cause.unwrap_or_default())
+}
+
+/// What a failed download says about a repository.
+fn trouble(error: &DownloadError) -> Trouble {
+    let text = told(error);
+    match error.kind() {
+        ErrorKind::NotFound => Trouble::NotFound,
+        ErrorKind::Credentials => Trouble::Refused(text),
+        ErrorKind::BadContent => Trouble::Invalid(text),
+        ErrorKind::Io => Trouble::Disk(text),
+        ErrorKind::Usage | ErrorKind::Config | ErrorKind::Unreachable | ErrorKind::Cancelled => {
+            Trouble::Unreachable(text)
+        }
+    }
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use super::ask::trouble;
-use super::{Budget, FetchError, Fetched, Notice, Work, told};
+use super::{Budget, FetchError, Fetched, Notice, Work, told, trouble};
 use crate::ErrorKind;
 use crate::checksum::Algorithm;
 use crate::coordinates::Resolved;
@@ -12,9 +11,9 @@ use crate::download::{Artifact, Deadline, Downloaded, Downloader, Otherwise, Sit
 use crate::flight::{Flight, WAIT_MAX, WAIT_MAX_WITH_CACHED};
 use crate::local::{Arrival, Content, Evidence, FileFacts, Found, LocalError, Origin};
 use crate::repository::{ChecksumPolicy, Repository};
-use crate::resolve::{Decision, Facts, Freshness, Trouble, Unavailable};
-use crate::state::{FileKey, FileRecord};
-use crate::transport::display_address;
+use crate::resolve::{Decision, Facts, Trouble, Unavailable};
+use crate::state::FileRecord;
+use crate::transport::{Validators, display_address};
 
 /// What is known about a file before it is part of an outcome.
 pub(super) struct Obtained {
@@ -80,15 +79,6 @@ impl Work<'_, '_> {
         }))
     }
 
-    /// Remembers an answer that is certain.
-    pub(super) fn remember(&mut self, fetched: &Fetched, facts: &Facts<'_>) {
-        if fetched.freshness == Freshness::Fresh {
-            let now = &self.occasion.now;
-            let remembered = self.fetcher.remember_answer(fetched, facts, now);
-            self.notices.extend(remembered.err());
-        }
-    }
-
     fn find(&mut self, artifact: &Resolved) -> Option<Found> {
         let record = self.record_of(artifact);
         let mut warnings = Vec::new();
@@ -130,7 +120,7 @@ impl Work<'_, '_> {
             },
         };
         let known = obtained(content.sha1.clone(), content.sha256.clone(), &content.facts);
-        self.record(artifact, content, crate::transport::Validators::default());
+        self.record(artifact, content, Validators::default());
         Some(known)
     }
 
@@ -242,7 +232,7 @@ impl Work<'_, '_> {
             sha256: content.sha256.clone(),
             downloaded: false,
         };
-        self.record(artifact, content, crate::transport::Validators::default());
+        self.record(artifact, content, Validators::default());
         Some(obtained)
     }
 
@@ -336,48 +326,6 @@ impl Work<'_, '_> {
         let text = format!("{error}{}", cause.unwrap_or_default());
         self.tried.push(text.clone());
         Trouble::Disk(text)
-    }
-
-    fn record_of(&self, artifact: &Resolved) -> Option<FileRecord> {
-        let path = artifact.path();
-        self.fetcher.state.file(self.key_of(&path))
-    }
-
-    /// Remembers the content of a file, so that it is not read again before it is touched.
-    fn record(
-        &mut self,
-        artifact: &Resolved,
-        content: Content,
-        validators: crate::transport::Validators,
-    ) {
-        let now = self.occasion.now.timestamp();
-        let record = FileRecord {
-            facts: content.facts,
-            validators,
-            sha1: content.sha1,
-            sha256: content.sha256,
-            fetched_at: now,
-            checked_at: now,
-            metadata: None,
-        };
-        let path = artifact.path();
-        let remembered = self
-            .fetcher
-            .state
-            .remember_file(self.key_of(&path), &record);
-        self.notices.extend(remembered.err().map(Notice::State));
-    }
-
-    /// The key of an artifact: the same bytes, from whichever repository.
-    fn key_of<'k>(&self, path: &'k str) -> FileKey<'k>
-    where
-        Self: 'k,
-    {
-        FileKey {
-            local: self.fetcher.local.head(),
-            repository_url: "",
-            path,
-        }
     }
 }
 

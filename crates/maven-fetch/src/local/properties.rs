@@ -3,6 +3,8 @@
 //! The rules are those of the class: Latin-1, `\uXXXX` for the rest (UTF-16), a backslash before
 //! what separates, lines continued by a backslash at their end, `#` and `!` for comments.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
 /// Keys and values in the order in which they stand. Comments are not kept.
@@ -14,12 +16,20 @@ impl Properties {
     ///
     /// The last one of equal keys counts.
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        let mut properties = Self::default();
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for line in logical_lines(bytes) {
             let (key, value) = split(&line);
-            properties.set(&unescape(key), &unescape(value));
+            let (key, value) = (unescape(key), unescape(value));
+            match places.entry(key.clone()) {
+                Entry::Occupied(place) => pairs[*place.get()].1 = value,
+                Entry::Vacant(place) => {
+                    place.insert(pairs.len());
+                    pairs.push((key, value));
+                }
+            }
         }
-        properties
+        Self(pairs)
     }
 
     /// Writes it with a comment in front.
@@ -244,6 +254,17 @@ mod tests {
         ] {
             assert_eq!(parsed(text), expected, "{}", text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_file_with_hundreds_of_thousands_of_keys_does_not_stall() {
+        let mut text = String::new();
+        for number in 0..400_000 {
+            writeln!(text, "app-{number:06}.jar>corp=").unwrap();
+        }
+        let properties = Properties::parse((text.clone() + &text).as_bytes());
+        assert_eq!(properties.iter().count(), 400_000);
+        assert_eq!(properties.iter().last(), Some(("app-399999.jar>corp", "")));
     }
 
     #[test]

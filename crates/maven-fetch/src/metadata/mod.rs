@@ -92,7 +92,7 @@ pub enum MetadataError {
     #[error("the metadata has a document type declaration, which is refused")]
     DocumentType,
     /// It is not XML, or not all of it.
-    #[error("the metadata is not well-formed: {problem}")]
+    #[error("the metadata cannot be parsed: {problem}")]
     Malformed {
         /// What is wrong.
         problem: &'static str,

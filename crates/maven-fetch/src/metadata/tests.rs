@@ -195,14 +195,14 @@ fn what_is_something_else_is_not_accepted() {
     the metadata is empty | it may be cut off, or the repository may be writing it: try again
     the metadata is an HTML page | it may be a login page: does the repository want credentials?
     the metadata is an HTML page | it may be a login page: does the repository want credentials?
-    the metadata is not well-formed | it may be cut off, or the repository may be writing it: try again
-    the metadata is not well-formed | it may be cut off, or the repository may be writing it: try again
+    the metadata cannot be parsed: expected well-formed XML | it may be cut off, or the repository may be writing it: try again
+    the metadata cannot be parsed: expected well-formed XML | it may be cut off, or the repository may be writing it: try again
     the metadata has the root element `project` | -
     the metadata names no version | -
     the metadata names no version | -
     the metadata is about the group `com.other`, not `com.ex` | -
     the metadata is about the artifact `other`, not `app` | -
-    the metadata is not well-formed | it may be cut off, or the repository may be writing it: try again
+    the metadata has a document type declaration, which is refused | -
     ");
 }
 
@@ -251,24 +251,155 @@ fn a_listed_version_that_cannot_be_one_is_left_out() {
     );
 }
 
-#[test]
-fn hostile_bytes_are_errors() {
-    let nested = format!("{}{}", "<a>".repeat(200_000), "</a>".repeat(200_000));
-    let many_nodes = format!(
-        "<metadata>{}</metadata>",
-        "<a/>".repeat(NODES_MAX as usize + 1)
-    );
-    for text in [nested, many_nodes] {
-        assert!(artifact(&text).is_err());
+/// The limit that a text exceeds.
+fn exceeded(text: &str) -> &'static str {
+    match artifact(text) {
+        Err(MetadataError::TooLarge { unit, .. }) => unit,
+        other => panic!("{other:?}"),
     }
-    let large = vec![b' '; METADATA_BYTES_MAX + 1];
-    assert!(matches!(
-        ArtifactMetadata::accept(&app(), &large),
-        Err(MetadataError::TooLarge { unit: "bytes", .. })
-    ));
+}
+
+#[test]
+fn more_than_any_metadata_has_is_refused() {
+    let large = " ".repeat(METADATA_BYTES_MAX + 1);
+    assert_eq!(exceeded(&large), "bytes");
+    let many = "<a/>".repeat(LIMITS.nodes as usize + 1);
+    assert_eq!(exceeded(&format!("<metadata>{many}</metadata>")), "nodes");
+}
+
+#[test]
+fn namespaces_within_namespaces_do_not_stall() {
+    let mut text = String::new();
+    for number in 0..400_000 {
+        write!(text, "<a xmlns:n{number}='u'>").unwrap();
+    }
+    assert_eq!(exceeded(&text), "attributes");
+}
+
+#[test]
+fn an_element_with_many_attributes_does_not_stall() {
+    for form in ["a# = '1' ", "a#=\">\"\n", "x:a#\t=\r\n'=\" '\n"] {
+        let mut text = "<metadata xmlns:x='u' ".to_owned();
+        for number in 0..500_000 {
+            text += &form.replace('#', &number.to_string());
+        }
+        assert_eq!(exceeded(&format!("{text}/>")), "attributes", "{form}");
+    }
+}
+
+#[test]
+fn no_memory_is_reserved_for_tags_and_attributes_that_are_text() {
+    for filling in ["<", "="] {
+        let filling = filling.repeat(METADATA_BYTES_MAX - 100);
+        let text = format!("<metadata><![CDATA[{filling}]]></metadata>");
+        assert_eq!(exceeded(&text), "nodes");
+    }
+}
+
+#[test]
+fn deep_nesting_does_not_overflow_the_stack() {
+    let depth = 100_000;
+    let deep = format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+    let text = ARTIFACT.replace("<versioning>", &format!("{deep}<versioning>"));
+    let reader = std::thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(move || artifact(&text));
+    assert!(reader.unwrap().join().unwrap().is_ok());
+}
+
+#[test]
+fn entities_are_refused() {
+    for declared in ["a SYSTEM 'file:///etc/passwd'", "a 'b'", "% a 'b'"] {
+        let text = ARTIFACT
+            .replace(
+                "<metadata>",
+                &format!("<!DOCTYPE m [<!ENTITY {declared}>]><metadata>"),
+            )
+            .replace("2.0<", "&a;<");
+        assert_eq!(artifact(&text), Err(MetadataError::DocumentType));
+    }
+    let undeclared = artifact(&ARTIFACT.replace("2.0<", "&a;<"));
+    assert!(matches!(undeclared, Err(MetadataError::Malformed { .. })));
+}
+
+#[test]
+fn what_is_not_in_utf_8_is_told_with_the_encoding_that_it_names() {
+    let told = |bytes: &[u8]| match ArtifactMetadata::accept(&app(), bytes) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let declared = |encoding: &str| ARTIFACT.replace("UTF-8", encoding);
+    let note = |encoding: &str, note: &[u8]| {
+        let text = declared(encoding);
+        let (begin, end) = text.split_once("<metadata>").unwrap();
+        [
+            begin.as_bytes(),
+            b"<!--",
+            note,
+            b"--><metadata>",
+            end.as_bytes(),
+        ]
+        .concat()
+    };
+    let utf_16 = |mark: &[u8], units: fn(u16) -> [u8; 2]| {
+        let text: Vec<u8> = declared("UTF-16").encode_utf16().flat_map(units).collect();
+        [mark, &text].concat()
+    };
+    let reports = [
+        told(&note("UTF-8", "\u{e4}".as_bytes())),
+        told(&note("utf8", "\u{e4}".as_bytes())),
+        told(declared("ISO-8859-1").as_bytes()),
+        told(declared("Windows-1252").as_bytes()),
+        told(&note("UTF-8", b"\xe4")),
+        told(&note("ISO-8859-1", b"\xe4")),
+        told(&note("ISO-8859-1", "\u{e4}".as_bytes())),
+        told(&utf_16(b"", u16::to_le_bytes)),
+        told(&utf_16(b"", u16::to_be_bytes)),
+        told(&utf_16(b"\xff\xfe", u16::to_le_bytes)),
+        told(&utf_16(b"\xfe\xff", u16::to_be_bytes)),
+        told(declared("UTF-16").as_bytes()),
+        told(declared("UTF-16\u{9b}").as_bytes()),
+        told(b"\xff"),
+    ];
+    insta::assert_snapshot!(reports.join("\n"), @r"
+    accepted
+    accepted
+    accepted
+    accepted
+    the metadata is not in UTF-8
+    the metadata is not in UTF-8, but in ISO-8859-1
+    the metadata is not in UTF-8, but in ISO-8859-1
+    the metadata is not in UTF-8, but in UTF-16
+    the metadata is not in UTF-8, but in UTF-16
+    the metadata is not in UTF-8, but in UTF-16
+    the metadata is not in UTF-8, but in UTF-16
+    the metadata is not in UTF-8, but in UTF-16
+    accepted
+    the metadata is not in UTF-8
+    ");
+}
+
+#[test]
+fn an_error_about_megabytes_is_short() {
+    let long = "a".repeat(1_000_000);
+    let other = format!("<metadata><groupId>{long}\u{9b}\n{long}</groupId></metadata>");
+    for text in [
+        format!("<{long}/>"),
+        format!("<metadata></{long}>"),
+        format!("<metadata {long}='' {long}=''/>"),
+        format!("<metadata>&{long};</metadata>"),
+        other.clone(),
+        ARTIFACT.replace(">2.0<", &format!(">{long}<")),
+    ] {
+        let error = artifact(&text).unwrap_err();
+        assert!(format!("{error} {error:?}").len() < 1000);
+    }
+    let shown = artifact(&other.replace(&long, "a"))
+        .unwrap_err()
+        .to_string();
     assert_eq!(
-        ArtifactMetadata::accept(&app(), b"<metadata>\xff</metadata>"),
-        Err(MetadataError::Encoding)
+        shown,
+        "the metadata is about the group `a  a`, not `com.ex`"
     );
 }
 

@@ -70,8 +70,39 @@ fn a_wrong_value_is_told_with_line_column_and_what_was_expected() {
 
 #[test]
 fn bytes_that_are_not_utf_8_are_told_with_their_place() {
-    let told = message(b"<settings>\n<!-- \xe4 -->\n</settings>");
-    assert_eq!(told, "`/home/.m2/settings.xml:2:6`: expected text in UTF-8");
+    let utf_16: Vec<u8> = "<settings/>"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let declared = |encoding: &str, note: &[u8]| {
+        let begin = format!("<?xml version='1.0' encoding='{encoding}'?>\n<!-- ");
+        [begin.as_bytes(), note, b" --><settings/>"].concat()
+    };
+    for (content, place) in [
+        (b"<settings>\n<!-- \xe4 -->\n</settings>".to_vec(), "2:6"),
+        (b"\xef\xbb\xbf<settings>\xe4".to_vec(), "1:11"),
+        (utf_16, "1:1"),
+        (declared("iso-8859-1", b"\xe4"), "2:6"),
+        // A password would be another in that encoding.
+        (declared("iso-8859-1", "\u{e4}".as_bytes()), "2:6"),
+        (declared("utf-16", b""), "1:1"),
+    ] {
+        assert_eq!(
+            message(content),
+            format!("`/home/.m2/settings.xml:{place}`: expected text in UTF-8")
+        );
+    }
+    for content in [
+        declared("utf-8", "\u{e4}".as_bytes()),
+        declared("US-ASCII", b""),
+    ] {
+        assert!(
+            Site::new()
+                .file("home/.m2/settings.xml", content)
+                .load()
+                .is_ok()
+        );
+    }
 }
 
 #[test]
@@ -103,6 +134,35 @@ fn hostile_files_are_refused_within_limits() {
     let many = format!("<settings>{}</settings>", "<a/>".repeat(60_000));
     assert!(message(many).contains("more elements than any settings have"));
     assert!(message("<settings>\0</settings>").contains("1:11`"));
+}
+
+#[test]
+fn attributes_and_namespaces_do_not_stall() {
+    let mut nested = String::new();
+    let mut many = "<settings ".to_owned();
+    for number in 0..30_000 {
+        nested += &format!("<a xmlns:n{number}='u'>");
+        many += &format!("a{number} =\n\">\" ");
+    }
+    for content in [nested, many + "/>"] {
+        assert!(message(content).contains("1:1`: expected settings, found more attributes than"));
+    }
+}
+
+#[test]
+fn values_may_be_full_of_what_looks_like_attributes() {
+    let value = "=".repeat(50_000) + &"-Da=\"b c\" ".repeat(400);
+    let content = format!("<settings><localRepository>{value}</localRepository></settings>");
+    let settings = Site::of_user(&content).load().unwrap();
+    assert_eq!(settings.local_repository, PathBuf::from(value.trim()));
+}
+
+#[test]
+fn placeholders_that_do_not_end_do_not_stall() {
+    let value = "${".repeat(500_000);
+    let content = format!("<settings><localRepository>{value}</localRepository></settings>");
+    let settings = Site::of_user(&content).load().unwrap();
+    assert_eq!(settings.local_repository, PathBuf::from(value));
 }
 
 #[test]
