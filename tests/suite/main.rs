@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
+mod artifacts;
 mod config;
 mod cron;
 mod docs;
@@ -10,5 +11,8 @@ mod greaserun;
 mod help;
 mod jars;
 mod real;
+#[path = "../../crates/maven-fetch/tests/server/mod.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod server;
 mod supervision;
 mod tidy;

@@ -1,5 +1,6 @@
 //! Brings the artifact here, and tells the user how far it is.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -41,12 +42,12 @@ pub(super) fn bring(
                 },
             )?
         }
-        Named::Nothing | Named::File(_) => std::path::PathBuf::new(),
+        Named::Nothing | Named::File(_) => PathBuf::new(),
     };
     let setting = Setting {
         config: &config.artifacts,
         env: &caller.env,
-        home: &caller.account.home,
+        home: &home(caller),
         cache: &cache,
         manner: manner(arguments, caller, report),
     };
@@ -73,6 +74,14 @@ pub(super) fn bring(
         tell(&artifact.spec, origin, begun.elapsed(), report);
     }
     Ok(found)
+}
+
+/// Where `.m2` is: `$HOME`, as everywhere in a shell, else the home of the account, as for Java.
+fn home(caller: &Caller) -> PathBuf {
+    let variable = caller.env.raw("HOME").map(PathBuf::from);
+    variable
+        .filter(|home| home.is_absolute())
+        .unwrap_or_else(|| caller.account.home.clone())
 }
 
 fn manner(arguments: &Arguments, caller: &Caller, report: &Report<'_>) -> Manner {
