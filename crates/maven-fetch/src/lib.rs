@@ -15,6 +15,10 @@
 //! - [`resolve`]: the decision, a pure function of all that
 //! - [`fetch`]: asks, decides, downloads
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod checksum;
 pub mod coordinates;
 pub mod download;
