@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use grease_core::config::{Config, Loaded, Problem};
 use grease_core::debugging::Journal;
+use grease_core::deployment::child;
 use grease_core::execution::scratch::Scratch;
 use grease_core::execution::supervise::{Job, Signals};
 use grease_core::execution::{Error, Event, Outcome, runner, stub, supervise};
@@ -75,6 +76,9 @@ pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     if words.get(1).is_some_and(|word| word == stub::ARGUMENT) {
         return ExitCode::from(stub::run(&words[2..]));
+    }
+    if words.get(1).is_some_and(|word| word == child::ARGUMENT) {
+        return ExitCode::from(child::run());
     }
     let mut command = command();
     let parsed = command

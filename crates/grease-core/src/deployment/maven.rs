@@ -1,6 +1,7 @@
 //! Artifacts out of Maven repositories: how this farm's config becomes a call of `maven_fetch`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -9,21 +10,20 @@ use jiff::ZonedDateTime;
 use maven_fetch::coordinates::{Coordinates, CoordinatesError, Defaults};
 use maven_fetch::download::Progress;
 use maven_fetch::fetch::{FetchError, Fetched, Fetcher, Occasion, Preferences};
-use maven_fetch::local::LocalRepository;
-use maven_fetch::repository::UpdatePolicy;
+use maven_fetch::repository::{Repository, UpdatePolicy};
 use maven_fetch::resolve::{Freshness, Tolerance};
 use maven_fetch::settings::{self, OwnRepository, Settings, Surroundings};
 use maven_fetch::state::State;
+use serde::{Deserialize, Serialize};
 
+use super::child::{self, Told};
 use super::config::Artifacts;
 use crate::model::{ErrorKind, Explain};
 use crate::sys::env::Env;
+use crate::sys::fs;
 
 /// The classifier of a job's jar, unless the coordinates say another (2014).
 const CLASSIFIER: &str = "jar-with-dependencies";
-
-/// Where Maven's installation may have its settings, after `$MAVEN_HOME/conf`.
-const INSTALLATIONS: [&str; 2] = ["/etc/maven", "/usr/share/maven/conf"];
 
 /// What a fetch depends on beside the coordinates.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub struct Setting<'a> {
 }
 
 /// How a fetch is done, as the command line says.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Manner {
     /// No repository is asked.
     pub offline: bool,
@@ -54,7 +54,7 @@ pub struct Manner {
 }
 
 /// How often repositories are asked what is newest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Update {
     /// Each time.
     Always,
@@ -75,7 +75,7 @@ pub struct Watch<'a> {
 }
 
 /// Where an artifact came from, and how sure it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The version; a snapshot's with its time stamp.
     pub version: String,
@@ -94,7 +94,7 @@ pub struct Origin {
 }
 
 /// Why an artifact may not be the newest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stale {
     /// Why.
     pub reason: String,
@@ -103,7 +103,7 @@ pub struct Stale {
 }
 
 /// An artifact that is here.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Here {
     pub(super) path: PathBuf,
     /// The specification as resolved, with all five fields.
@@ -124,50 +124,138 @@ pub(super) fn coordinates(argument: &str) -> Result<Coordinates, Error> {
 }
 
 /// Brings the artifact that coordinates mean.
+///
+/// What is on a file system over a network is left to a child.
 pub(super) fn fetch(
     coordinates: &Coordinates,
     setting: &Setting<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Here, Error> {
-    let properties = properties(setting.env);
-    let settings = Settings::load(surroundings(setting, &properties))?;
-    let (repositories, warnings) = match settings::repositories(&settings, &own(setting.config)) {
-        Ok(found) => found,
-        // What is here already needs no repository.
-        Err(settings::Error::NoRepository) => (Vec::new(), Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
-    let configured = setting.config.local_repository.as_ref();
-    let head = configured.map_or(&*settings.local_repository, |path| path.as_path());
-    let state = State::new(setting.cache);
-    let own = state.own_repository(head);
-    let fetcher = Fetcher {
-        repositories: &repositories,
-        local: &LocalRepository::new(head.to_owned(), own, tails(&properties)),
-        state: &state,
-        preferences: preferences(setting, settings.offline),
-    };
-    let progress = &mut *watch.progress;
-    let outcome = fetcher.fetch(
-        coordinates,
-        &mut Occasion {
-            now: watch.now.clone(),
-            cancel: watch.cancel,
-            progress: &mut |artifact, state: Progress| {
-                progress(
-                    &artifact.file_name(),
-                    state.received_bytes,
-                    state.total_bytes,
-                );
-            },
-        },
+    let configured = setting.config.settings.as_ref();
+    let m2 = configured.map_or_else(
+        || setting.home.join(".m2"),
+        |path| path.as_path().to_owned(),
     );
-    match outcome {
-        Ok(found) => Ok(here(found, &warnings)),
-        Err(error) if repositories.is_empty() && is_for_want_of_any(&error) => {
-            Err(Error::NoRepository)
+    if let Some(place) = remote(&[&m2]) {
+        return child::fetch(coordinates, setting, watch, &place);
+    }
+    let source = Source::load(setting)?;
+    match source.remote() {
+        Some(place) => child::fetch(coordinates, setting, watch, &place),
+        None => source.fetch(coordinates, setting, watch),
+    }
+}
+
+/// The same wherever files are, for a process that can be abandoned: the artifact is copied into the
+/// cache if it is on a file system over a network.
+pub(super) fn fetch_to_local_disk(
+    coordinates: &Coordinates,
+    setting: &Setting<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<Here, Error> {
+    let mut here = Source::load(setting)?.fetch(coordinates, setting, watch)?;
+    if remote(&[&here.path]).is_some() {
+        let state = State::new(setting.cache);
+        here.path = state
+            .keep(&here.path, &here.origin.sha256)
+            .map_err(|source| Error::Copy {
+                path: here.path.clone(),
+                source,
+            })?;
+    }
+    Ok(here)
+}
+
+/// The first of some paths that is on a file system over a network, with the kind of that.
+fn remote(paths: &[&Path]) -> Option<String> {
+    paths.iter().find_map(|path| {
+        let kind = fs::remote_mount(path)?;
+        Some(format!("{} ({kind})", path.display()))
+    })
+}
+
+/// Where artifacts come from and where they go.
+struct Source {
+    repositories: Vec<Repository>,
+    head: PathBuf,
+    tails: Vec<PathBuf>,
+    is_offline: bool,
+    warnings: Vec<settings::Warning>,
+}
+
+impl Source {
+    /// Reads the settings.
+    fn load(setting: &Setting<'_>) -> Result<Self, Error> {
+        let properties = properties(setting.env);
+        let settings = Settings::load(surroundings(setting, &properties))?;
+        let found = settings::repositories(&settings, &own(setting.config));
+        let (repositories, warnings) = match found {
+            Ok(found) => found,
+            // What is here already needs no repository.
+            Err(settings::Error::NoRepository) => (Vec::new(), Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let configured = setting.config.local_repository.as_ref();
+        let configured = configured.map(|path| path.as_path().to_owned());
+        Ok(Self {
+            repositories,
+            head: configured.unwrap_or(settings.local_repository),
+            tails: tails(&properties),
+            is_offline: settings.offline,
+            warnings,
+        })
+    }
+
+    /// A place that is on a file system over a network, if there is one.
+    fn remote(&self) -> Option<String> {
+        let directories = self
+            .repositories
+            .iter()
+            .filter_map(|one| one.url.to_file_path().ok());
+        let directories: Vec<PathBuf> = directories
+            .chain([self.head.clone()])
+            .chain(self.tails.iter().cloned())
+            .collect();
+        let paths: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+        remote(&paths)
+    }
+
+    fn fetch(
+        &self,
+        coordinates: &Coordinates,
+        setting: &Setting<'_>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Here, Error> {
+        let state = State::new(setting.cache);
+        let own = state.own_repository(&self.head);
+        let fetcher = Fetcher {
+            repositories: &self.repositories,
+            local: &LocalRepository::new(self.head.clone(), own, self.tails.clone()),
+            state: &state,
+            preferences: preferences(setting, self.is_offline),
+        };
+        let progress = &mut *watch.progress;
+        let outcome = fetcher.fetch(
+            coordinates,
+            &mut Occasion {
+                now: watch.now.clone(),
+                cancel: watch.cancel,
+                progress: &mut |artifact, state: Progress| {
+                    progress(
+                        &artifact.file_name(),
+                        state.received_bytes,
+                        state.total_bytes,
+                    );
+                },
+            },
+        );
+        match outcome {
+            Ok(found) => Ok(here(found, &self.warnings)),
+            Err(error) if self.repositories.is_empty() && is_for_want_of_any(&error) => {
+                Err(Error::NoRepository)
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -175,69 +263,6 @@ pub(super) fn fetch(
 fn is_for_want_of_any(error: &FetchError) -> bool {
     use maven_fetch::ErrorKind::{Config, NotFound};
     matches!(error.kind(), Config | NotFound)
-}
-
-/// What the settings are read from and depend on.
-fn surroundings(setting: &Setting<'_>, properties: &BTreeMap<String, String>) -> Surroundings {
-    let environment: BTreeMap<String, String> = setting
-        .env
-        .iter()
-        .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
-        .collect();
-    let installation = environment.get("MAVEN_HOME");
-    let installation = installation.map(|home| Path::new(home).join("conf"));
-    let installation_settings = installation
-        .into_iter()
-        .chain(INSTALLATIONS.map(PathBuf::from))
-        .map(|directory| directory.join("settings.xml"))
-        .collect();
-    let user_settings = setting.config.settings.as_ref();
-    Surroundings {
-        home: setting.home.to_owned(),
-        environment,
-        properties: properties.clone(),
-        user_settings: user_settings.map(|path| path.as_path().to_owned()),
-        global_settings: None,
-        installation_settings,
-    }
-}
-
-/// What `mvn` is given as `-DNAME=VALUE` in each of its calls: `MAVEN_OPTS`, `MAVEN_ARGS`.
-fn properties(env: &Env) -> BTreeMap<String, String> {
-    let words = ["MAVEN_OPTS", "MAVEN_ARGS"]
-        .into_iter()
-        .filter_map(|name| shlex::split(env.text(name)?))
-        .flatten();
-    words
-        .filter_map(|word| {
-            let (name, value) = word.strip_prefix("-D")?.split_once('=')?;
-            Some((name.to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
-/// Local repositories that are only read (`maven.repo.local.tail` of Maven 3.9).
-fn tails(properties: &BTreeMap<String, String>) -> Vec<PathBuf> {
-    let tails = properties.get("maven.repo.local.tail");
-    let tails = tails
-        .map(|tails| tails.split(',').map(str::trim))
-        .into_iter();
-    tails
-        .flatten()
-        .filter(|tail| !tail.is_empty())
-        .map(PathBuf::from)
-        .collect()
-}
-
-fn own(config: &Artifacts) -> Vec<OwnRepository> {
-    config
-        .repositories
-        .iter()
-        .map(|repository| OwnRepository {
-            groups: repository.groups.clone(),
-            ..OwnRepository::new(&repository.id, &repository.url)
-        })
-        .collect()
 }
 
 fn preferences(setting: &Setting<'_>, settings_offline: bool) -> Preferences {
@@ -306,6 +331,26 @@ pub enum Error {
     /// It cannot be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The child that was to fetch it says why it did not.
+    #[error(transparent)]
+    Told(Told),
+    /// The child that was to fetch it cannot be started or understood.
+    #[error("cannot have the artifact fetched by a process of its own")]
+    Child(#[source] io::Error),
+    /// The child that was to fetch it was given up.
+    #[error("there is no answer from `{place}`, which is on a network")]
+    Hangs {
+        /// A path, and the kind of its file system.
+        place: String,
+    },
+    /// It is here, on a file system over a network, and cannot be copied.
+    #[error("cannot copy `{path}` into the cache")]
+    Copy {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 /// What is missing when no repository is configured.
@@ -327,6 +372,9 @@ impl Explain for Error {
             Self::Settings(error) => error.kind(),
             Self::NoRepository => maven_fetch::ErrorKind::Config,
             Self::Fetch(error) => error.kind(),
+            Self::Told(told) => return told.kind,
+            Self::Hangs { .. } => maven_fetch::ErrorKind::Unreachable,
+            Self::Child(_) | Self::Copy { .. } => maven_fetch::ErrorKind::Io,
         };
         match kind {
             maven_fetch::ErrorKind::Usage => ErrorKind::Usage,
@@ -346,6 +394,9 @@ impl Explain for Error {
             Self::Settings(error) => error.hint().map(ToOwned::to_owned),
             Self::NoRepository => Some(NO_REPOSITORY.to_owned()),
             Self::Fetch(error) => error.hint(),
+            Self::Told(told) => told.hint.clone(),
+            Self::Hangs { .. } => Some("is its server up? `mount` shows where it is".to_owned()),
+            Self::Child(_) | Self::Copy { .. } => None,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Deployment: how the implementation of a job gets onto this machine.
 
+pub mod child;
 pub mod config;
 mod maven;
+mod pruning;
+mod sources;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,9 @@ use std::path::{Path, PathBuf};
 use crate::jar::{self, Jar};
 use crate::model::{ErrorKind, Explain};
 
-pub use maven::{Manner, Origin, Setting, Stale, Update, Watch};
+pub use maven::{Error as MavenError, Manner, Origin, Setting, Stale, Update, Watch};
+pub use pruning::{Prunable, Removed, Uses};
+pub use sources::{Source, Sources};
 
 /// Endings of files that are archives, and so must be sound ones.
 const ARCHIVES: [&str; 4] = ["jar", "war", "ear", "zip"];

@@ -1,7 +1,9 @@
 //! What every error of the engine can say beside its text.
 
+use serde::{Deserialize, Serialize};
+
 /// What kind of trouble it is; decides the exit code (`docs/exit-codes.md`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// The command line cannot be acted upon.
     Usage,

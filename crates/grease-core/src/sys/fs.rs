@@ -23,6 +23,25 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
     Ok(text)
 }
 
+/// Opens a regular file that another user may have put there: follows no link at its end, and does
+/// not wait for a pipe that nobody writes to.
+pub fn open_regular(path: &Path) -> io::Result<fs_err::File> {
+    use fs_err::os::unix::fs::OpenOptionsExt as _;
+    use rustix::fs::OFlags;
+
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).expect("flags of open(2) are an `int`");
+    let file = fs_err::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let text = format!("`{}` is not a file", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidData, text))
+}
+
 /// Replaces the file at `path` by `content`: after a crash it holds the old bytes or the new.
 ///
 /// The rename itself may be undone by a power failure; the content of whichever file is there
@@ -185,6 +204,49 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// Kinds of mount that are over a network, as `/proc/self/mountinfo` names them; all of FUSE, since
+/// nobody can tell what is behind it.
+const REMOTE_MOUNTS: &[&str] = &[
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "afs",
+    "9p",
+    "fuse",
+    "ncpfs",
+    "glusterfs",
+    "beegfs",
+];
+
+/// The kind of the mount over a network that `path` lies on, as written; `None` for a local one.
+///
+/// Touches nothing of the path, which may hang.
+pub fn remote_mount(path: &Path) -> Option<String> {
+    let mounts = read_bounded(Path::new("/proc/self/mountinfo"), 16 << 20).ok()?;
+    remote_among(&mounts, path)
+}
+
+/// The last of the longest mount points counts: it covers the others (`proc_pid_mountinfo(5)`).
+fn remote_among(mounts: &str, path: &Path) -> Option<String> {
+    let mount = |line: &str| {
+        let (before, after) = line.split_once(" - ")?;
+        let point = before.split(' ').nth(4)?.replace("\\040", " ");
+        let kind = after.split(' ').next()?.to_owned();
+        path.starts_with(&point).then_some((point.len(), kind))
+    };
+    let (_, kind) = mounts
+        .lines()
+        .filter_map(mount)
+        .max_by_key(|(length, _)| *length)?;
+    let family = kind.split('.').next().unwrap_or_default();
+    REMOTE_MOUNTS.contains(&family).then_some(kind)
+}
+
 /// Kinds of file system that local state must not live on, by `f_type` of `statfs(2)`.
 const NETWORK_FILE_SYSTEMS: &[(u32, &str)] = &[
     (0x6969, "nfs"),
@@ -219,6 +281,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_innermost_mount_tells_whether_a_path_is_remote() {
+        let mounts = "\
+            21 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+            22 21 0:40 / /home rw shared:5 - nfs4 files:/home rw\n\
+            23 22 8:2 / /home/etl/local rw - ext4 /dev/sda2 rw\n\
+            24 21 0:41 / /mnt/my\\040share rw - fuse.sshfs host:/ rw\n\
+            25 21 0:42 / /twice rw - nfs files:/twice rw\n\
+            26 25 0:43 / /twice rw - tmpfs none rw\n";
+        let kind = |path: &str| remote_among(mounts, Path::new(path));
+        assert_eq!(kind("/home/etl/.m2").as_deref(), Some("nfs4"));
+        assert_eq!(kind("/home/etl/local/.m2"), None);
+        assert_eq!(kind("/homes"), None);
+        assert_eq!(kind("/mnt/my share/x").as_deref(), Some("fuse.sshfs"));
+        assert_eq!(kind("/twice/x"), None);
+    }
+
+    #[test]
     fn a_file_over_the_limit_is_an_error_and_not_a_truncated_text() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
@@ -226,6 +305,19 @@ mod tests {
         assert_eq!(read_bounded(&path, 5).unwrap(), "12345");
         let error = read_bounded(&path, 4).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_pipe_or_a_link_in_the_place_of_a_file_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name| dir.path().join(name);
+        write_atomic(&path("file"), b"x").unwrap();
+        nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        open_regular(&path("file")).unwrap();
+        open_regular(&path("link")).unwrap_err();
+        let error = open_regular(&path("pipe")).unwrap_err();
+        assert!(error.to_string().ends_with("is not a file"), "{error}");
     }
 
     #[test]

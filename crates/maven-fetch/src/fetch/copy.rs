@@ -43,7 +43,7 @@ impl Work<'_, '_> {
 
 /// Copies a file below `directory`. What is copied is read afterwards: the original may be
 /// rewritten meanwhile.
-fn copy(
+pub(crate) fn copy(
     original: &Path,
     directory: &Path,
     name: &str,

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use jiff::ZonedDateTime;
 
+pub(crate) use copy::copy;
 pub use error::FetchError;
 pub use notice::Notice;
 

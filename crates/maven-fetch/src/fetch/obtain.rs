@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::{Budget, FetchError, Fetched, Notice, Work, told, trouble};
 use crate::ErrorKind;
@@ -140,7 +141,9 @@ impl Work<'_, '_> {
     ) -> Result<Result<Obtained, Trouble>, FetchError> {
         let artifact = &decision.artifact;
         let has_something = !facts.complete.is_empty();
-        let wait_max = if has_something {
+        let wait_max = if self.flight.has_waited() && !self.flight.is_alone() {
+            Duration::ZERO // Once in vain is enough: it would be for the same process.
+        } else if has_something {
             WAIT_MAX_WITH_CACHED
         } else {
             WAIT_MAX

@@ -8,6 +8,7 @@
 //! - what a specification was last resolved to ([`Resolution`])
 //! - which hosts were down ([`Outage`])
 
+mod prune;
 mod record;
 
 use std::fs::DirBuilder;
@@ -21,11 +22,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use prune::Copy;
 pub use record::{FileRecord, Outage, Resolution};
 
 use crate::ErrorKind;
 use crate::checksum::{Algorithm, Digests};
-use crate::local::{Durability, replace};
+use crate::local::{Durability, FileFacts, replace};
 
 /// Name of the directory below the caller's, and version of what is in it.
 const VERSION: &str = "v1";
@@ -122,6 +124,22 @@ impl State {
     /// by its SHA-256.
     pub(crate) fn copies(&self) -> PathBuf {
         self.root.join("copies")
+    }
+
+    /// Copies a file of ours that lies elsewhere, on a network for one, unless there is a copy, and
+    /// says where that is. `sha256` names its content.
+    pub fn keep(&self, original: &Path, sha256: &str) -> io::Result<PathBuf> {
+        let name = original.file_name().unwrap_or_default().to_string_lossy();
+        let copy = self.copies().join(sha256).join(&*name);
+        let size = fs_err::metadata(original)?.len();
+        if FileFacts::of(&copy).is_ok_and(|facts| facts.size_bytes == size) {
+            return Ok(copy);
+        }
+        let (content, path) = crate::fetch::copy(original, &self.copies(), &name)?;
+        if content.sha256 != sha256 {
+            return Err(io::Error::other("it was changed meanwhile"));
+        }
+        Ok(path)
     }
 
     /// What was learnt about a file.
