@@ -1,8 +1,10 @@
 //! `greaserun group:artifact`: out of repositories that are well, ill, or gone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
+use grease_testkit::component::{self, Component};
 use grease_testkit::jar::JarBuilder;
 use grease_testkit::sandbox::{Finished, Sandbox, redact};
 use rustix::process::Signal;
@@ -358,6 +360,53 @@ fn the_repositories_and_the_local_repository_of_mvn_are_used() {
         .finish();
     assert_eq!(finished.out(), "1.0 runs \n", "{}", finished.err());
     assert!(is_file(&elsewhere.join(path("1.0"))));
+}
+
+/// A directory that is mounted over a network, as far as anyone can tell.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn over(directory: &Path) -> Self {
+        fs_err::create_dir_all(directory).unwrap();
+        let status = Command::new("bindfs")
+            .arg(directory)
+            .arg(directory)
+            .status();
+        assert!(status.unwrap().success());
+        Self(directory.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+#[test]
+fn a_job_gets_a_local_copy_of_what_is_on_a_network() {
+    if component::require(Component::Bindfs).is_none() {
+        return;
+    }
+    let server = repository("1.0");
+    let sandbox = asking(&server.url());
+    let mounted = Mounted::over(&sandbox.path("home/.m2"));
+    let words = ["com.acme:etl", "--", "echo", "{jar_path}"];
+    let finished = run(&sandbox, &words);
+    assert_eq!(finished.code, Some(0), "{}", finished.err());
+    let cache = sandbox.path("state/cache");
+    let copy = PathBuf::from(finished.out().trim());
+    assert!(copy.starts_with(&cache), "{}", copy.display());
+    assert_eq!(fs_err::read(&copy).unwrap(), jar("1.0"));
+    assert!(is_file(&mounted.0.join("repository").join(path("1.0"))));
+    let again = run(&sandbox, &words);
+    assert_eq!(again.out(), finished.out());
+
+    let (start, _) = record(&sandbox);
+    assert_eq!(start["repository"], "corp");
+    let finished = run(&sandbox, &["com.acme:etl:9.9", "job.sh"]);
+    assert_eq!(finished.code, Some(69), "{}", finished.err());
+    assert!(finished.err().contains(&path("9.9")), "{}", finished.err());
 }
 
 fn is_file(path: &Path) -> bool {

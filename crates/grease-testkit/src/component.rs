@@ -65,6 +65,8 @@ pub enum Component {
     Cron,
     /// The right to make mount namespaces; the path is that of `unshare(1)`.
     MountNamespace,
+    /// `bindfs(1)` and the right to mount with it: a file system that is not local.
+    Bindfs,
 }
 
 /// A component that is there.
@@ -97,7 +99,7 @@ struct Row {
 }
 
 /// Every component. The directories of fetched ones carry the version.
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     Row {
         component: Component::Python,
         name: "python",
@@ -173,6 +175,18 @@ const ROWS: [Row; 11] = [
         name: "mount-namespace",
         place: Place::Working("unshare", &["--mount", "true"]),
         packages: &[],
+    },
+    Row {
+        component: Component::Bindfs,
+        name: "bindfs",
+        place: Place::Working(
+            "sh",
+            &[
+                "-c",
+                "d=$(mktemp -d) && bindfs $d $d && umount $d && rmdir $d",
+            ],
+        ),
+        packages: &["bindfs"],
     },
 ];
 

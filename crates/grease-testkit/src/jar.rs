@@ -142,3 +142,27 @@ pub fn write_large(path: &Path, count: usize, scripts: usize) {
         .finish()
         .expect("the test's directory can be written");
 }
+
+/// Writes a jar with one entry of `size` bytes that no compression makes smaller.
+pub fn write_heavy(path: &Path, size: usize) {
+    let file = fs_err::File::create(path).expect("the test's directory can be written");
+    let mut writer = ZipWriter::new(std::io::BufWriter::new(file));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    writer
+        .start_file("data.bin", options)
+        .expect("names are given once");
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for start in (0..size).step_by(size_of::<u64>()) {
+        // Xorshift (Marsaglia 2003): the same bytes each time.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let word = state.to_le_bytes();
+        writer
+            .write_all(&word[..word.len().min(size - start)])
+            .expect("the test's directory can be written");
+    }
+    writer
+        .finish()
+        .expect("the test's directory can be written");
+}

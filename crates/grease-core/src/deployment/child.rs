@@ -242,3 +242,32 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_says_nothing_is_not_waited_for_and_what_was_half_said_is_kept() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no job, but something that is silent"
+        )]
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "printf 'one\\ntw'; read -r go; printf 'o\\n'"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let mut lines = Lines::default();
+        let mut next = |within| lines.next(&mut output, within);
+        let long = Duration::from_secs(30);
+        assert_eq!(next(long).unwrap().as_deref(), Some(&b"one\n"[..]));
+        assert_eq!(next(Duration::from_millis(50)).unwrap(), None);
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert_eq!(next(long).unwrap().as_deref(), Some(&b"two\n"[..]));
+        assert!(next(long).is_err(), "it ended without an answer");
+        child.wait().unwrap();
+    }
+}
