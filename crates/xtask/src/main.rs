@@ -12,6 +12,7 @@ mod count;
 mod dist;
 mod docs;
 mod example;
+mod fuzz;
 mod packages;
 mod setup;
 mod test;
@@ -61,6 +62,16 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Run the fuzz targets of `crates/fuzz`, each for a few seconds
+    ///
+    /// `SCALEGREASE_LENGTH` multiplies the seconds.
+    Fuzz {
+        /// Targets; all if absent
+        targets: Vec<String>,
+        /// Run each for so many minutes instead
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: Option<u32>,
+    },
     /// Make the jar of the example job in `docs/example` from its source
     Example,
     /// Write the documents that are generated from the code
@@ -90,6 +101,7 @@ fn main() -> Result<ExitCode> {
         }
         Chore::Test { arguments } => test::test(&arguments, None),
         Chore::Soak { length, arguments } => test::test(&arguments, Some(length)),
+        Chore::Fuzz { targets, minutes } => fuzz::fuzz(&targets, minutes),
         Chore::Example => example::make(),
         Chore::Docs => docs::write(),
         Chore::Bench {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::ErrorKind;
 use crate::coordinates::Defaults;
 
 fn app() -> Coordinates {

@@ -18,9 +18,6 @@ use super::policies::policy;
 use super::{netrc, proxies};
 use crate::repository::{Credentials, Policy, Proxy, Repository, Secret};
 
-/// The id of Maven's public repository, which Maven asks unless told otherwise; we never do.
-const CENTRAL_ID: &str = "central";
-
 /// A repository of the caller's own list. Mirrors do not apply to it; credentials by id do.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnRepository {
@@ -161,25 +158,9 @@ fn plan<'a>(
     }))
 }
 
-/// The mirror that stands for `central`, if no profile declares that.
-///
-/// Its address is not needed, and we do not know it: it is neither local nor plain HTTP.
+/// The mirror that stands for `central`, if there is one.
 fn mirror_of_central(settings: &Settings) -> Result<Option<Planned<'_>>, Error> {
-    if settings
-        .declared
-        .iter()
-        .any(|declared| declared.id.value == CENTRAL_ID)
-    {
-        return Ok(None);
-    }
-    let central = Subject {
-        id: CENTRAL_ID,
-        scheme: "https",
-        host: "",
-        layout: DEFAULT_LAYOUT,
-    };
-    let Some(mirror) = mirrors::choose(&settings.mirrors, &central).filter(|one| !one.blocked)
-    else {
+    let Some(mirror) = settings.mirror_of_central() else {
         return Ok(None);
     };
     let Address::Supported(url) = address_of(&mirror.id, &mirror.url)? else {

@@ -2,10 +2,51 @@
 
 use url::Url;
 
+use super::Settings;
 use super::model::Mirror;
+
+/// The id of Maven's public repository, which Maven asks unless told otherwise; we never do.
+pub(super) const CENTRAL_ID: &str = "central";
 
 /// The layout of every repository since Maven 2.
 pub(super) const DEFAULT_LAYOUT: &str = "default";
+
+impl Settings {
+    /// Tells which repositories are asked through a mirror, or for the sake of a blocking one not at
+    /// all: their ids with those of their mirrors, those of active profiles in the order in which
+    /// they stand, then `central` where no profile declares it.
+    pub fn mirrored(&self) -> Vec<(String, String)> {
+        let declared = self.declared.iter().filter_map(|declared| {
+            let id = declared.id.known().ok()?;
+            let url = Url::parse(&declared.url.value).ok();
+            let layout = declared.layout.as_deref().unwrap_or(DEFAULT_LAYOUT);
+            let mirror = choose(&self.mirrors, &Subject::new(id, url.as_ref(), layout))?;
+            Some((id.to_owned(), mirror.id.clone()))
+        });
+        let mut mirrored: Vec<(String, String)> = declared.collect();
+        if let Some(mirror) = self.mirror_of_central() {
+            mirrored.push((CENTRAL_ID.to_owned(), mirror.id.clone()));
+        }
+        mirrored
+    }
+
+    /// The mirror that stands for `central`, if no profile declares that.
+    ///
+    /// Its address is not needed, and we do not know it: it is neither local nor plain HTTP.
+    pub(super) fn mirror_of_central(&self) -> Option<&Mirror> {
+        let is_central = |id: &str| id == CENTRAL_ID;
+        if self.declared.iter().any(|one| is_central(&one.id.value)) {
+            return None;
+        }
+        let central = Subject {
+            id: CENTRAL_ID,
+            scheme: "https",
+            host: "",
+            layout: DEFAULT_LAYOUT,
+        };
+        choose(&self.mirrors, &central).filter(|mirror| !mirror.blocked)
+    }
+}
 
 /// What a mirror is chosen by.
 pub(super) struct Subject<'a> {

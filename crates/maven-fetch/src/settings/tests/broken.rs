@@ -1,5 +1,7 @@
 //! Settings that are wrong, damaged or hostile.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::{Strategy as _, any, proptest};
 
 use super::*;
@@ -141,8 +143,8 @@ fn attributes_and_namespaces_do_not_stall() {
     let mut nested = String::new();
     let mut many = "<settings ".to_owned();
     for number in 0..30_000 {
-        nested += &format!("<a xmlns:n{number}='u'>");
-        many += &format!("a{number} =\n\">\" ");
+        write!(nested, "<a xmlns:n{number}='u'>").unwrap();
+        write!(many, "a{number} =\n\">\" ").unwrap();
     }
     for content in [nested, many + "/>"] {
         assert!(message(content).contains("1:1`: expected settings, found more attributes than"));

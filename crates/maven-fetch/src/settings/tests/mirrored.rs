@@ -50,6 +50,27 @@ fn profiles_are_active_and_ordered_as_maven_was_seen_to_do() {
 }
 
 #[test]
+fn it_is_told_which_repositories_a_mirror_stands_for() {
+    let mirrors = format!(
+        "<mirrors>{}{}</mirrors>",
+        "<mirror><id>m</id><url>https://m/</url><mirrorOf>a,central</mirrorOf></mirror>",
+        "<mirror><id>no</id><url>http://no/</url><mirrorOf>external:http:*</mirrorOf>\
+         <blocked>true</blocked></mirror>"
+    );
+    let repositories = [
+        ("a", "https://h/a"),
+        ("b", "https://h/b"),
+        ("c", "http://h/c"),
+    ];
+    let site = Site::of_repositories(&repositories, &mirrors);
+    let told = |id: &str, mirror: &str| (id.to_owned(), mirror.to_owned());
+    assert_eq!(
+        site.load().unwrap().mirrored(),
+        [told("a", "m"), told("c", "no"), told("central", "m")]
+    );
+}
+
+#[test]
 fn an_activation_that_is_not_looked_at_is_told() {
     let content = "<settings><profiles><profile><id>old</id>
         <activation><jdk>[1.8,9)</jdk></activation>
