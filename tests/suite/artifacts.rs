@@ -1,5 +1,6 @@
 //! `greaserun group:artifact`: out of repositories that are well, ill, or gone.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -67,10 +68,10 @@ fn deploy(server: &Server, version: &str, date: &str) {
 
 /// A file with its checksum in the header.
 fn with_checksum(body: Vec<u8>) -> Answer {
-    let sha1: String = Sha1::digest(&body)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut sha1 = String::new();
+    for byte in Sha1::digest(&body) {
+        write!(sha1, "{byte:02x}").unwrap();
+    }
     Answer::file(body).header("x-checksum-sha1", &sha1)
 }
 
@@ -362,24 +363,32 @@ fn the_repositories_and_the_local_repository_of_mvn_are_used() {
     assert!(is_file(&elsewhere.join(path("1.0"))));
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is no job")]
+fn mount_tool(name: &str) -> Command {
+    Command::new(name)
+}
+
 /// A directory that is mounted over a network, as far as anyone can tell.
 struct Mounted(PathBuf);
 
 impl Mounted {
     fn over(directory: &Path) -> Self {
         fs_err::create_dir_all(directory).unwrap();
-        let status = Command::new("bindfs")
-            .arg(directory)
-            .arg(directory)
-            .status();
-        assert!(status.unwrap().success());
+        assert!(
+            mount_tool("bindfs")
+                .arg(directory)
+                .arg(directory)
+                .status()
+                .unwrap()
+                .success()
+        );
         Self(directory.to_owned())
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+        mount_tool("umount").arg("-l").arg(&self.0).status().ok();
     }
 }
 

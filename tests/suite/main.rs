@@ -14,5 +14,6 @@ mod real;
 #[path = "../../crates/maven-fetch/tests/server/mod.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod server;
+mod status;
 mod supervision;
 mod tidy;

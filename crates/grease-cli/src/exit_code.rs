@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 
 use grease_core::model::ErrorKind;
 
+/// Something was found that a person should look at.
+pub(crate) const FOUND: u8 = 1;
+
 /// The command line cannot be acted upon.
 pub(crate) const USAGE: u8 = 64;
 
@@ -63,7 +66,9 @@ pub fn reference() -> String {
          numbers itself.\n\n\
          | code | meaning |\n|---|---|\n",
     );
-    for (code, meaning) in CODES {
+    let (success, others) = CODES.split_at(1);
+    let found = (FOUND, "`greasestatus check` found something");
+    for (code, meaning) in success.iter().chain([&found]).chain(others) {
         writeln!(text, "| {code} | {meaning} |").expect("in memory");
     }
     text.push_str("| 128+n | signal n ended the job |\n");
@@ -78,6 +83,15 @@ pub(crate) fn help() -> String {
     }
     text.push_str("  128+n  signal n ended the job\n  Any other code is the job's own.");
     text
+}
+
+/// The codes of a program that runs no job, as a section of a `--help`.
+pub(crate) fn help_of_check() -> String {
+    format!(
+        "Exit codes:\n  0   all is well\n  {FOUND}   something was found\n  {}  the config or \
+         Maven's settings cannot be used, or a key of the config is unknown",
+        of(ErrorKind::Config)
+    )
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The flags that all programs have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use grease_core::config::{self, Absent, Loaded};
+use grease_core::config::{self, Absent, Config, Loaded};
+use grease_core::model::AbsolutePath;
 use grease_core::sys::env::Env;
-
-use crate::failure::Failure;
+use grease_core::sys::host::Account;
 
 /// Flags that all programs have.
 #[derive(Debug, Args)]
@@ -15,19 +15,19 @@ pub(crate) struct Shared {
     ///
     /// A default file that does not exist stands for the built-in defaults; a file named here
     /// must exist.
-    #[arg(short = 'c', long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
+    #[arg(short = 'c', long, value_name = "FILE", default_value = config::DEFAULT_FILE, global = true)]
     pub(crate) config_file: PathBuf,
 
     /// Say more about what is done
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 
     /// Say only what went wrong
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
     pub(crate) quiet: bool,
 
     /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub(crate) color: Color,
 }
 
@@ -42,15 +42,28 @@ pub(crate) enum Color {
     Never,
 }
 
+/// Where `.m2` is: `$HOME`, as everywhere in a shell, else the home of the account, as for Java.
+pub(crate) fn home(env: &Env, account: &Account) -> PathBuf {
+    let variable = env.raw("HOME").map(PathBuf::from);
+    variable
+        .filter(|home| home.is_absolute())
+        .unwrap_or_else(|| account.home.clone())
+}
+
+/// The directory of all local state, if the config names one.
+pub(crate) fn state_dir(config: &Config) -> Option<&Path> {
+    config.common.state_dir.as_ref().map(AbsolutePath::as_path)
+}
+
 impl Shared {
     /// Loads the config file.
-    pub(crate) fn load_config(&self, env: &Env) -> Result<Loaded, Failure> {
+    pub(crate) fn load_config(&self, env: &Env) -> Result<Loaded, config::Error> {
         let is_default = self.config_file.as_os_str() == config::DEFAULT_FILE;
         let absent = if is_default {
             Absent::Defaults
         } else {
             Absent::Error
         };
-        config::load(&self.config_file, absent, env).map_err(Failure::from)
+        config::load(&self.config_file, absent, env)
     }
 }

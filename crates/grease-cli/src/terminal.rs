@@ -25,14 +25,35 @@ impl Terminal {
         Self { colored }
     }
 
+    /// The same for standard output, by [`Self::print`].
+    pub(crate) fn of_output(color: Color, no_color: bool) -> Self {
+        match color {
+            Color::Auto => Self {
+                colored: !no_color && std::io::stdout().is_terminal(),
+            },
+            Color::Always | Color::Never => Self::new(color, no_color),
+        }
+    }
+
     /// Says something on standard error.
     pub(crate) fn say(self, text: &str) {
+        std::io::stderr()
+            .write_all(self.painted(text).as_bytes())
+            .ok();
+    }
+
+    /// Prints on standard output what people read there.
+    pub(crate) fn print(self, text: &str) {
+        print(&self.painted(text));
+    }
+
+    fn painted(self, text: &str) -> String {
         let mut out = String::new();
         for line in text.lines() {
             out.push_str(&self.paint(line));
             out.push('\n');
         }
-        std::io::stderr().write_all(out.as_bytes()).ok();
+        out
     }
 
     fn paint(self, line: &str) -> String {

@@ -54,6 +54,15 @@ pub struct Registry {
     spool: PathBuf,
 }
 
+/// The directories of all runs of one spool, oldest first.
+#[derive(Debug)]
+pub struct All {
+    /// Of those that live, or died without being sealed.
+    pub live: Vec<PathBuf>,
+    /// Of those that are finished and still kept.
+    pub sealed: Vec<PathBuf>,
+}
+
 /// A run that stands in the registry while this value lives.
 #[derive(Debug)]
 pub struct LiveRun {
@@ -137,16 +146,31 @@ impl Registry {
         })
     }
 
-    /// The directories of finished runs, oldest first.
+    /// The directories of finished runs, oldest first, as far as they can be listed.
     pub fn sealed(&self) -> Vec<PathBuf> {
-        let entries = fs_err::read_dir(self.spool.join(SEALED))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        self.list(SEALED).unwrap_or_default()
+    }
+
+    /// The directories of all runs, live ones and those of the dead too. A run that is finished
+    /// meanwhile may stand among both.
+    pub fn all(&self) -> io::Result<All> {
+        let live = self.list(LIVE)?;
+        let sealed = self.list(SEALED)?;
+        Ok(All { live, sealed })
+    }
+
+    /// Lists a directory below the spool, which need not exist.
+    fn list(&self, name: &str) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs_err::read_dir(self.spool.join(name)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut dirs = paths.collect::<io::Result<Vec<PathBuf>>>()?;
         // Run ids sort by time; as text, since paths compare slowly, part by part.
         dirs.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
-        dirs
+        Ok(dirs)
     }
 }
 

@@ -67,6 +67,8 @@ pub enum Component {
     MountNamespace,
     /// `bindfs(1)` and the right to mount with it: a file system that is not local.
     Bindfs,
+    /// The web server nginx.
+    Nginx,
 }
 
 /// A component that is there.
@@ -99,7 +101,7 @@ struct Row {
 }
 
 /// Every component. The directories of fetched ones carry the version.
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 13] = [
     Row {
         component: Component::Python,
         name: "python",
@@ -187,6 +189,12 @@ const ROWS: [Row; 12] = [
             ],
         ),
         packages: &["bindfs"],
+    },
+    Row {
+        component: Component::Nginx,
+        name: "nginx",
+        place: Place::Program("nginx"),
+        packages: &["nginx-light"],
     },
 ];
 

@@ -43,8 +43,8 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// Waits until no other process on this host does `what`, at most for `wait_max` after it last
-    /// [moved](Self::is_moving) and until
+    /// Waits until no other process on this host does `what`, at most for `wait_max` (if that is more
+    /// than [`WAIT_MAX_WITH_CACHED`]: after it last [moved](Self::is_moving)) and until
     /// `cancel` is set; it never fails.
     ///
     /// Afterwards the caller looks again at what is here. If it [has waited](Self::has_waited),
@@ -86,7 +86,7 @@ impl Flight {
                 }
             }
             let change = last_change(&file);
-            if change != changed {
+            if change != changed && wait_max > WAIT_MAX_WITH_CACHED {
                 (begun, changed) = (Instant::now(), change);
             }
             let left = wait_max.saturating_sub(begun.elapsed());

@@ -28,6 +28,7 @@ pub mod flight;
 pub mod local;
 mod lock;
 pub mod metadata;
+mod regular;
 pub mod repository;
 pub mod resolve;
 pub mod settings;

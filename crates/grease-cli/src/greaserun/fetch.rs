@@ -15,6 +15,7 @@ use super::arguments::{Arguments, UpdateFlag};
 use super::caller::Caller;
 use super::report::{Report, duration};
 use crate::failure::Failure;
+use crate::shared;
 
 /// How long a download lasts before it is worth a progress bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ pub(super) fn bring(
 ) -> Result<Option<Artifact>, Failure> {
     let cache = match named {
         Named::Coordinates(_) => {
-            state::cache_dir(super::state_dir(config), &caller.env, &caller.account).map_err(
+            state::cache_dir(shared::state_dir(config), &caller.env, &caller.account).map_err(
                 |error| {
                     let text = format!("there is no place to keep artifacts: {error}");
                     Failure::new(ErrorKind::Io, text)
@@ -47,7 +48,7 @@ pub(super) fn bring(
     let setting = Setting {
         config: &config.artifacts,
         env: &caller.env,
-        home: &home(caller),
+        home: &shared::home(&caller.env, &caller.account),
         cache: &cache,
         manner: manner(arguments, caller, report),
     };
@@ -74,14 +75,6 @@ pub(super) fn bring(
         tell(&artifact.spec, origin, begun.elapsed(), report);
     }
     Ok(found)
-}
-
-/// Where `.m2` is: `$HOME`, as everywhere in a shell, else the home of the account, as for Java.
-fn home(caller: &Caller) -> PathBuf {
-    let variable = caller.env.raw("HOME").map(PathBuf::from);
-    variable
-        .filter(|home| home.is_absolute())
-        .unwrap_or_else(|| caller.account.home.clone())
 }
 
 fn manner(arguments: &Arguments, caller: &Caller, report: &Report<'_>) -> Manner {

@@ -24,7 +24,7 @@ use grease_core::execution::scratch::Scratch;
 use grease_core::execution::supervise::{Job, Signals};
 use grease_core::execution::{Error, Event, Outcome, runner, stub, supervise};
 use grease_core::model::jobs::Stdin;
-use grease_core::model::{AbsolutePath, ErrorKind, RunId};
+use grease_core::model::{ErrorKind, RunId};
 use grease_core::registry::Registry;
 use grease_core::sys::env::Env;
 use grease_core::sys::{clock, fs, state};
@@ -32,6 +32,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use crate::exit_code;
 use crate::failure::Failure;
+use crate::shared::state_dir;
 use crate::terminal::Terminal;
 use crate::to_come::usage;
 use arguments::Arguments;
@@ -293,10 +294,6 @@ fn spool(
             None
         }
     }
-}
-
-fn state_dir(config: &Config) -> Option<&Path> {
-    config.common.state_dir.as_ref().map(AbsolutePath::as_path)
 }
 
 /// Where scratch directories are made.

@@ -77,10 +77,6 @@ pub fn parse(text: &str, file: &Path, env: &Env) -> Result<Loaded, Error> {
     for flaw in config.check() {
         faults.add(Finding::new(flaw.key, flaw.message));
     }
-    if !faults.0.is_empty() {
-        return Err(report.refused(&tree, faults.0));
-    }
-
     let mut warnings: Vec<Problem> = tree
         .repeated
         .iter()
@@ -89,8 +85,17 @@ pub fn parse(text: &str, file: &Path, env: &Env) -> Result<Loaded, Error> {
     let found = reviewed.warnings.into_iter();
     let found = found.chain(unknown_runners(&config)).chain(without_effect);
     warnings.extend(found.map(|finding| report.problem(tree.place(&finding.path).start, finding)));
-    warnings.sort_by(|one, other| (one.line, &one.path).cmp(&(other.line, &other.path)));
-    Ok(Loaded { config, warnings })
+    in_order(&mut warnings);
+    if faults.0.is_empty() {
+        Ok(Loaded { config, warnings })
+    } else {
+        Err(report.refused(&tree, faults.0, warnings))
+    }
+}
+
+/// Sorts problems as they stand in the file.
+fn in_order(problems: &mut [Problem]) {
+    problems.sort_by(|one, other| (one.line, &one.path).cmp(&(other.line, &other.path)));
 }
 
 /// What is wrong: at most one thing about a value and what lies in it, and not without end.
@@ -115,8 +120,12 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn tree(&self) -> Result<Tree, Error> {
-        let refused =
-            |offset, message: &str| self.invalid(vec![(offset..offset, Finding::new("", message))]);
+        let refused = |offset, message: &str| {
+            self.invalid(
+                vec![(offset..offset, Finding::new("", message))],
+                Vec::new(),
+            )
+        };
         if self.expanded.text.len() > TEXT_BYTES_MAX {
             let message = format!("longer than {TEXT_BYTES_MAX} bytes once variables are expanded");
             return Err(refused(0, &message));
@@ -132,15 +141,15 @@ impl Report<'_> {
         Ok(tree)
     }
 
-    fn refused(&self, tree: &Tree, faults: Vec<Finding>) -> Error {
+    fn refused(&self, tree: &Tree, faults: Vec<Finding>, warnings: Vec<Problem>) -> Error {
         let placed = faults
             .into_iter()
             .map(|fault| (tree.place(&fault.path), fault));
-        self.invalid(placed.collect())
+        self.invalid(placed.collect(), warnings)
     }
 
     /// An error whose problems name the variables that were expanded on their lines.
-    fn invalid(&self, faults: Vec<(Range<usize>, Finding)>) -> Error {
+    fn invalid(&self, faults: Vec<(Range<usize>, Finding)>, warnings: Vec<Problem>) -> Error {
         let mut problems: Vec<Problem> = faults
             .into_iter()
             .map(|(place, mut fault)| {
@@ -151,10 +160,11 @@ impl Report<'_> {
                 self.problem(place.start, fault)
             })
             .collect();
-        problems.sort_by(|one, other| (one.line, &one.path).cmp(&(other.line, &other.path)));
+        in_order(&mut problems);
         Error::Invalid {
             file: self.file.to_owned(),
             problems,
+            warnings,
         }
     }
 
@@ -165,6 +175,7 @@ impl Report<'_> {
             line: self.expanded.line(offset),
             message: finding.message,
             hint: finding.hint,
+            is_unknown_key: finding.is_unknown_key,
         }
     }
 }

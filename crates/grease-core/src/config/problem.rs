@@ -19,6 +19,9 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, if there is something to say.
     pub hint: Option<String>,
+    /// Nobody knows the key: without effect when a job runs, since a farm must not stop because one
+    /// host has a newer file, and an error when the config is checked.
+    pub is_unknown_key: bool,
 }
 
 impl fmt::Display for Problem {
@@ -40,6 +43,8 @@ pub(super) struct Finding {
     pub(super) message: String,
     /// What to do about it.
     pub(super) hint: Option<String>,
+    /// Nobody knows the key.
+    pub(super) is_unknown_key: bool,
 }
 
 impl Finding {
@@ -49,6 +54,7 @@ impl Finding {
             path: path.into(),
             message: message.into(),
             hint: None,
+            is_unknown_key: false,
         }
     }
 }
@@ -72,6 +78,8 @@ pub enum Error {
         file: PathBuf,
         /// All that is wrong, in the order of the file.
         problems: Vec<Problem>,
+        /// What is doubtful besides, in the order of the file.
+        warnings: Vec<Problem>,
     },
 }
 

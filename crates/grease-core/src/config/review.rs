@@ -85,6 +85,7 @@ impl Review {
             .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN);
         self.warnings.push(Finding {
             hint: nearest.map(|(_, name)| format!("the nearest known key is `{name}`")),
+            is_unknown_key: true,
             ..Finding::new(path, "unknown key, without effect")
         });
     }

@@ -1,7 +1,7 @@
 //! What is kept of one run: its log file, its record, and its last lines for people.
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,6 +10,16 @@ use serde::Serialize;
 use super::frame;
 use crate::model::{EndEvent, StartEvent, Stream};
 use crate::sys;
+
+/// Longest start event that is read: the job's words are at most 2 MiB (`execve(2)`), and JSON
+/// makes six bytes of one.
+const START_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Longest end event that is read.
+const END_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What stands before a start event in the log.
+const START: &[u8] = b"greaserun: start ";
 
 /// Name of the log in the directory of a run.
 pub const LOG: &str = "log";
@@ -228,6 +238,34 @@ fn seal(dir: &Path, end: &EndEvent) -> io::Result<()> {
     sys::fs::write_atomic(&dir.join(SEALED), &json)
 }
 
+/// Reads the start event out of the log in the directory of a run.
+pub fn start_of(dir: &Path) -> io::Result<StartEvent> {
+    let path = dir.join(LOG);
+    let mut log = io::BufReader::new(sys::fs::open_regular(&path)?).take(START_BYTES_MAX);
+    let mut text = Vec::new();
+    while !text.ends_with(b"\n") {
+        let mut line = Vec::new();
+        log.read_until(b'\n', &mut line)?;
+        match frame::parse(&line) {
+            Some((Stream::Stderr, piece)) if line.ends_with(b"\n") => text.extend(piece),
+            _ => break,
+        }
+    }
+    let json = text.strip_prefix(START).unwrap_or_default();
+    serde_json::from_slice(json).map_err(|_| {
+        let text = format!("`{}` does not begin with a start event", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
+/// Reads the end event in the directory of a finished run.
+pub fn end_of(dir: &Path) -> io::Result<EndEvent> {
+    let file = sys::fs::open_regular(&dir.join(SEALED))?;
+    Ok(serde_json::from_reader(io::BufReader::new(
+        file.take(END_BYTES_MAX),
+    ))?)
+}
+
 /// A line as it may be shown on a terminal: control characters escaped, over-long ones cut.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
@@ -358,6 +396,34 @@ mod tests {
         );
         assert_eq!(journal.last_lines(2), ["two", "three"]);
         assert_eq!(journal.last_lines(0), [""; 0]);
+    }
+
+    #[test]
+    fn events_are_read_again_however_long_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = StartEvent {
+            args: vec!["\u{1}".repeat(100_000)],
+            ..start()
+        };
+        let mut journal = Journal::open(Some(dir.path()), &long);
+        note(&mut journal, Stream::Stdout, b"hello\n");
+        assert_eq!(start_of(dir.path()).unwrap(), long);
+        end_of(dir.path()).unwrap_err();
+        assert!(journal.close(Some(dir.path()), &end()).is_none());
+        assert_eq!(end_of(dir.path()).unwrap(), end());
+    }
+
+    #[test]
+    fn a_log_that_lost_its_start_event_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Journal::open(Some(dir.path()), &start()));
+        let log = dir.path().join(LOG);
+        let whole = fs_err::read(&log).unwrap();
+        for rest in [&b""[..], &whole[..whole.len() - 1], b"\n", b"x"] {
+            fs_err::write(&log, rest).unwrap();
+            let error = start_of(dir.path()).unwrap_err();
+            assert!(error.to_string().contains("start event"), "{error}");
+        }
     }
 
     #[test]

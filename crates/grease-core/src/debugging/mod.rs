@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod frame;
+pub mod history;
 pub mod journal;
 pub mod retention;
 

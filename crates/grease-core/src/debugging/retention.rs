@@ -35,6 +35,14 @@ pub fn plan(sealed: &[PathBuf], weigh: bool, bytes: impl Fn(&PathBuf) -> u64) ->
     remove
 }
 
+/// Whether runs may have been removed before, going by those that are `kept` and the `bytes` of
+/// their logs: then older ones are not known of.
+///
+/// Half of what logs may take counts as full, since one that is removed may be that large.
+pub fn is_full(kept: usize, bytes: u64) -> bool {
+    kept >= RUNS_MAX || bytes >= BYTES_MAX / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +57,20 @@ mod tests {
     fn the_oldest_go_when_there_are_too_many() {
         assert_eq!(plan(&runs(RUNS_MAX + RUNS_SLACK), false, |_| 0), runs(0));
         assert_eq!(plan(&runs(RUNS_MAX + 60), false, |_| 0), runs(60));
+    }
+
+    #[test]
+    fn after_a_removal_the_rest_counts_as_full() {
+        for (runs, each) in [
+            (runs(RUNS_MAX + RUNS_SLACK + 1), 0),
+            (runs(40), BYTES_MAX / 20),
+        ] {
+            let removed = plan(&runs, true, |_| each).len();
+            assert!(removed > 0);
+            let kept = runs.len() - removed;
+            assert!(is_full(kept, each * u64::try_from(kept).unwrap()));
+        }
+        assert!(!is_full(RUNS_MAX - 1, BYTES_MAX / 3));
     }
 
     #[test]

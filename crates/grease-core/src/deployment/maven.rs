@@ -1,6 +1,5 @@
 //! Artifacts out of Maven repositories: how this farm's config becomes a call of `maven_fetch`.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -10,14 +9,14 @@ use jiff::ZonedDateTime;
 use maven_fetch::coordinates::{Coordinates, CoordinatesError, Defaults};
 use maven_fetch::download::Progress;
 use maven_fetch::fetch::{FetchError, Fetched, Fetcher, Occasion, Preferences};
-use maven_fetch::repository::{Repository, UpdatePolicy};
+use maven_fetch::repository::UpdatePolicy;
 use maven_fetch::resolve::{Freshness, Tolerance};
-use maven_fetch::settings::{self, OwnRepository, Settings, Surroundings};
-use maven_fetch::state::State;
+use maven_fetch::settings;
 use serde::{Deserialize, Serialize};
 
 use super::child::{self, Told};
 use super::config::Artifacts;
+use super::sources::Sources;
 use crate::model::{ErrorKind, Explain};
 use crate::sys::env::Env;
 use crate::sys::fs;
@@ -139,10 +138,10 @@ pub(super) fn fetch(
     if let Some(place) = remote(&[&m2]) {
         return child::fetch(coordinates, setting, watch, &place);
     }
-    let source = Source::load(setting)?;
-    match source.remote() {
+    let sources = Sources::read(setting)?;
+    match sources.remote() {
         Some(place) => child::fetch(coordinates, setting, watch, &place),
-        None => source.fetch(coordinates, setting, watch),
+        None => sources.fetch(coordinates, setting, watch),
     }
 }
 
@@ -153,10 +152,11 @@ pub(super) fn fetch_to_local_disk(
     setting: &Setting<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<Here, Error> {
-    let mut here = Source::load(setting)?.fetch(coordinates, setting, watch)?;
+    let sources = Sources::read(setting)?;
+    let mut here = sources.fetch(coordinates, setting, watch)?;
     if remote(&[&here.path]).is_some() {
-        let state = State::new(setting.cache);
-        here.path = state
+        here.path = sources
+            .state
             .keep(&here.path, &here.origin.sha256)
             .map_err(|source| Error::Copy {
                 path: here.path.clone(),
@@ -174,38 +174,7 @@ fn remote(paths: &[&Path]) -> Option<String> {
     })
 }
 
-/// Where artifacts come from and where they go.
-struct Source {
-    repositories: Vec<Repository>,
-    head: PathBuf,
-    tails: Vec<PathBuf>,
-    is_offline: bool,
-    warnings: Vec<settings::Warning>,
-}
-
-impl Source {
-    /// Reads the settings.
-    fn load(setting: &Setting<'_>) -> Result<Self, Error> {
-        let properties = properties(setting.env);
-        let settings = Settings::load(surroundings(setting, &properties))?;
-        let found = settings::repositories(&settings, &own(setting.config));
-        let (repositories, warnings) = match found {
-            Ok(found) => found,
-            // What is here already needs no repository.
-            Err(settings::Error::NoRepository) => (Vec::new(), Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let configured = setting.config.local_repository.as_ref();
-        let configured = configured.map(|path| path.as_path().to_owned());
-        Ok(Self {
-            repositories,
-            head: configured.unwrap_or(settings.local_repository),
-            tails: tails(&properties),
-            is_offline: settings.offline,
-            warnings,
-        })
-    }
-
+impl Sources {
     /// A place that is on a file system over a network, if there is one.
     fn remote(&self) -> Option<String> {
         let directories = self
@@ -213,7 +182,7 @@ impl Source {
             .iter()
             .filter_map(|one| one.url.to_file_path().ok());
         let directories: Vec<PathBuf> = directories
-            .chain([self.head.clone()])
+            .chain([self.local.head().to_owned()])
             .chain(self.tails.iter().cloned())
             .collect();
         let paths: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
@@ -226,13 +195,11 @@ impl Source {
         setting: &Setting<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<Here, Error> {
-        let state = State::new(setting.cache);
-        let own = state.own_repository(&self.head);
         let fetcher = Fetcher {
             repositories: &self.repositories,
-            local: &LocalRepository::new(self.head.clone(), own, self.tails.clone()),
-            state: &state,
-            preferences: preferences(setting, self.is_offline),
+            local: &self.local,
+            state: &self.state,
+            preferences: preferences(setting, self.settings.offline),
         };
         let progress = &mut *watch.progress;
         let outcome = fetcher.fetch(

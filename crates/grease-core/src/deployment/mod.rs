@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::jar::{self, Jar};
 use crate::model::{ErrorKind, Explain};
 
-pub use maven::{Error as MavenError, Manner, Origin, Setting, Stale, Update, Watch};
+pub use maven::{Manner, Origin, Setting, Stale, Update, Watch};
 pub use pruning::{Prunable, Removed, Uses};
 pub use sources::{Source, Sources};
 

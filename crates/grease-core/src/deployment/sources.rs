@@ -25,6 +25,8 @@ pub struct Sources {
     pub(super) repositories: Vec<Repository>,
     pub(super) warnings: Vec<settings::Warning>,
     pub(super) local: LocalRepository,
+    /// Local repositories that are only read.
+    pub(super) tails: Vec<PathBuf>,
     pub(super) state: State,
 }
 
@@ -63,12 +65,14 @@ impl Sources {
         let head = configured.map_or(&*settings.local_repository, |path| path.as_path());
         let state = State::new(setting.cache);
         let own = state.own_repository(head);
-        let local = LocalRepository::new(head.to_owned(), own, tails(&properties));
+        let tails = tails(&properties);
+        let local = LocalRepository::new(head.to_owned(), own, tails.clone());
         Ok(Self {
             settings,
             repositories,
             warnings,
             local,
+            tails,
             state,
         })
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Crockford's base32 alphabet, as ULID uses it.
@@ -22,6 +23,13 @@ impl RunId {
     /// Draws a new id; two draws differ, on whatever host.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When it was drawn, in milliseconds; `None` for bits that are no time.
+    pub fn drawn_at(self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        let seconds = i64::try_from(seconds).ok()?;
+        Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
     }
 
     /// The same 128 bits as a UUID.
@@ -85,6 +93,13 @@ mod tests {
     fn sorts_by_time_as_text() {
         let ids: Vec<String> = (0..1000).map(|_| RunId::new().to_string()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_drawn() {
+        let drawn = RunId::new().drawn_at().unwrap();
+        let ago = Timestamp::now().duration_since(drawn);
+        assert!(ago.as_secs().abs() < 60, "{drawn}");
     }
 
     #[test]

@@ -142,6 +142,17 @@ fn check_component(part: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a path, as far as it exists, leads to a place below `home` that belongs to user `uid`: one
+/// that other users have no part in.
+pub fn is_private_to(path: &Path, home: &Path, uid: u32) -> bool {
+    let existing = path.ancestors().find(|ancestor| ancestor.exists());
+    let real = existing.and_then(|existing| fs_err::canonicalize(existing).ok());
+    let (Some(real), Ok(home)) = (real, fs_err::canonicalize(home)) else {
+        return false;
+    };
+    real.starts_with(home) && fs_err::metadata(real).is_ok_and(|found| found.uid() == uid)
+}
+
 /// Removes a directory tree, also where the job took its own permission away.
 ///
 /// Follows no symbolic link. What belongs to another user may have to stay; that is the error.
@@ -367,6 +378,20 @@ mod tests {
         assert!(error.to_string().contains("not sticky"), "{error}");
         mode(0o1777);
         check_trusted(&inner).unwrap();
+    }
+
+    #[test]
+    fn a_place_is_private_if_it_is_below_the_home_and_so_is_what_a_link_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, shared) = (dir.path().join("home"), dir.path().join("shared"));
+        fs_err::create_dir(&home).unwrap();
+        fs_err::create_dir(&shared).unwrap();
+        std::os::unix::fs::symlink(&shared, home.join("link")).unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        assert!(is_private_to(&home.join("a/b"), &home, uid));
+        assert!(!is_private_to(&home.join("a/b"), &home, uid + 1));
+        assert!(!is_private_to(&shared, &home, uid));
+        assert!(!is_private_to(&home.join("link/b"), &home, uid));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where local state lives (`docs/formats.md`).
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
@@ -65,18 +66,8 @@ pub fn cache_dir(
         fs::check_trusted(&cache)?;
         return Ok(cache);
     }
-    let xdg = env
-        .raw("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let xdg = xdg.unwrap_or_else(|| account.home.join(".cache"));
-    let root_only = (account.uid == 0).then(|| PathBuf::from(CACHE));
-    let candidates = root_only.into_iter().chain([
-        xdg.join("scalegrease"),
-        PathBuf::from(format!("/var/tmp/scalegrease-cache-{}", account.uid)),
-    ]);
     let mut refused = Vec::new();
-    for cache in candidates {
+    for cache in cache_candidates(env, account) {
         let made = refuse_network(&cache)
             .and_then(|()| fs::private_dir(&cache))
             .and_then(|()| fs::check_trusted(&cache));
@@ -86,6 +77,77 @@ pub fn cache_dir(
         }
     }
     Err(std::io::Error::other(refused.join("; ")))
+}
+
+/// Where [`cache_dir`] is, or else will most likely be; makes nothing.
+pub fn planned_cache(state_dir: Option<&Path>, env: &Env, account: &Account) -> PathBuf {
+    if let Some(root) = state_dir {
+        return root.join("cache").join(account.uid.to_string());
+    }
+    let candidates = cache_candidates(env, account);
+    let existing = candidates.iter().find(|cache| cache.is_dir());
+    existing.unwrap_or(&candidates[0]).clone()
+}
+
+fn cache_candidates(env: &Env, account: &Account) -> Vec<PathBuf> {
+    let xdg = env
+        .raw("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let xdg = xdg.unwrap_or_else(|| account.home.join(".cache"));
+    let root_only = (account.uid == 0).then(|| PathBuf::from(CACHE));
+    let of_all = [
+        xdg.join("scalegrease"),
+        PathBuf::from(format!("/var/tmp/scalegrease-cache-{}", account.uid)),
+    ];
+    root_only.into_iter().chain(of_all).collect()
+}
+
+/// Whose spools are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of this user.
+    Own,
+    /// Those of all users of this host.
+    All,
+}
+
+/// Lists the spools that exist, wherever they may be: a user without a place in the system's
+/// directory today may have had one, or may get one. Makes nothing, and passes over a place of this
+/// user's that another one took.
+///
+/// Those of all users can only be told where they lie side by side; else it is an error.
+pub fn spools(
+    whose: Whose,
+    state_dir: Option<&Path>,
+    env: &Env,
+    account: &Account,
+) -> std::io::Result<Vec<PathBuf>> {
+    let side_by_side = state_dir.map_or(PathBuf::from(SPOOLS), |root| root.join("spool"));
+    let spools = match state_dir {
+        Some(_) => vec![side_by_side.join(account.uid.to_string())],
+        None => candidates(env, account)
+            .into_iter()
+            .chain([account.home.join(".local/state/scalegrease")])
+            .collect(),
+    };
+    let mut found = Vec::new();
+    for spool in spools {
+        match fs_err::metadata(&spool) {
+            Ok(metadata) if metadata.uid() == account.uid => found.push(spool),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if whose == Whose::All {
+        for entry in fs_err::read_dir(side_by_side)? {
+            found.push(entry?.path());
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// Where [`spool_dir`] will most likely be; makes nothing.
@@ -152,6 +214,20 @@ mod tests {
             spool,
             dir.path().join("spool").join(account.uid.to_string())
         );
+    }
+
+    #[test]
+    fn the_spools_of_all_users_are_those_side_by_side() {
+        let dir = tempfile::tempdir().unwrap();
+        let (account, env) = (super::super::host::account(), Env::default());
+        let list = |whose| spools(whose, Some(dir.path()), &env, &account);
+        assert_eq!(list(Whose::Own).unwrap(), [""; 0].map(PathBuf::from));
+        list(Whose::All).unwrap_err();
+        let own = spool_dir(Some(dir.path()), &env, &account).unwrap();
+        let other = dir.path().join("spool/x");
+        fs_err::create_dir(&other).unwrap();
+        assert_eq!(list(Whose::Own).unwrap(), std::slice::from_ref(&own));
+        assert_eq!(list(Whose::All).unwrap(), [own, other]);
     }
 
     #[test]

@@ -307,6 +307,7 @@ impl Downloader<'_> {
             situation,
             url,
         } = task;
+        let mut failed = None;
         for algorithm in SIDECARS {
             situation.check(url)?;
             let path = format!("{}.{}", artifact.path, algorithm.extension());
@@ -320,13 +321,20 @@ impl Downloader<'_> {
                 timeout: self.patience.timeout,
                 within: situation.deadline.remaining().min(SIDECAR_TIMEOUT),
             };
-            let text = self.sidecar(&request, &situation, SIDECAR_MAX_BYTES)?;
+            let text = match self.sidecar(&request, &situation, SIDECAR_MAX_BYTES) {
+                Err(DownloadError::Transport(error)) => {
+                    failed = Some(error);
+                    None
+                }
+                other => other?,
+            };
             let checksum = text.and_then(|text| Checksum::parse_sidecar(algorithm, &text));
             if checksum.is_some() {
                 return Ok(checksum);
             }
         }
-        Ok(None)
+        // There may be one, which nobody could see just now.
+        failed.map_or(Ok(None), |error| Err(error.into()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! collide, also where hosts share a directory. While someone writes it, it is locked.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -55,14 +56,17 @@ pub(super) fn leftovers(directory: &Path, file_name: &str) -> Vec<Leftover> {
     let Ok(entries) = fs_err::read_dir(directory) else {
         return Vec::new();
     };
+    let own = rustix::process::geteuid().as_raw();
     entries
         .filter_map(Result::ok)
         .filter_map(|entry| {
             let role = role(entry.file_name().to_str()?, file_name)?;
-            let modified = entry
-                .metadata()
-                .ok()
-                .and_then(|metadata| metadata.modified().ok());
+            let metadata = entry.metadata().ok()?;
+            // Another user could change it after it was checked.
+            if metadata.uid() != own {
+                return None;
+            }
+            let modified = metadata.modified().ok();
             Some(Leftover {
                 path: entry.path(),
                 role,

@@ -5,7 +5,9 @@ use super::{
 };
 use crate::checksum::{Checksum, Digests};
 use crate::repository::{ChecksumPolicy, Repository};
-use crate::transport::{Content, Expect, Request, Response, Validators, display_address};
+use crate::transport::{
+    Content, Expect, Request, Response, TransportError, Validators, display_address,
+};
 
 /// Largest metadata file. The largest known, of an artifact with 200,000 versions, has 8 MiB.
 const METADATA_MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -150,12 +152,14 @@ impl Downloader<'_> {
     }
 }
 
-/// Tells whether a checksum file counts as absent: whatever is wrong with it, the next may do.
+/// Tells whether a checksum file counts as absent: it is not there, or not to be had by us, or not to
+/// be used. One that may be there later is not absent.
 fn is_absent(error: &DownloadError) -> bool {
-    matches!(
-        error,
-        DownloadError::Transport(_) | DownloadError::TooLarge { .. }
-    )
+    match error {
+        DownloadError::Transport(error) => !matches!(error, TransportError::Unreachable { .. }),
+        DownloadError::TooLarge { .. } => true,
+        _ => false,
+    }
 }
 
 /// Reads a body into memory.

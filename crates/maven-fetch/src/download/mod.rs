@@ -142,6 +142,7 @@ fn cut(url: &str, reason: String) -> DownloadError {
         url: url.to_owned(),
         reason,
         retry_after: None,
+        answered: Some(200),
     }
     .into()
 }

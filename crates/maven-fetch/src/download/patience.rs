@@ -119,6 +119,7 @@ mod tests {
 
     fn unreachable(retry_after: Option<u64>) -> TransportError {
         TransportError::Unreachable {
+            answered: None,
             url: "http://a/".to_owned(),
             reason: "status 503".to_owned(),
             retry_after: retry_after.map(Duration::from_secs),

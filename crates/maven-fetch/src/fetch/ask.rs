@@ -86,7 +86,7 @@ impl Work<'_, '_> {
 
     /// Does all queries, the first in this thread.
     fn hear(&self, facts: &Facts<'_>, mut queries: Vec<Query>) -> Vec<Heard> {
-        let has_something = !facts.complete.is_empty();
+        let has_something = self.spares(facts);
         let look = Look {
             fetcher: self.fetcher,
             coordinates: self.coordinates,
@@ -94,6 +94,7 @@ impl Work<'_, '_> {
             cancel: self.occasion.cancel,
             transport: self.transport,
             has_something,
+            has_waited: !self.insists && self.flight.has_waited(),
         };
         let rest = queries.split_off(queries.len().min(1));
         thread::scope(|scope| {

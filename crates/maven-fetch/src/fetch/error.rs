@@ -16,7 +16,7 @@ pub enum FetchError {
     Resolve {
         /// Why not.
         error: Box<ResolveError>,
-        /// What was asked in vain, with the answer.
+        /// What was asked in vain, with the answer, and what else was noticed.
         tried: Vec<String>,
     },
     /// The download was cancelled.
@@ -27,11 +27,28 @@ pub enum FetchError {
     Local(#[from] Box<LocalError>),
 }
 
-impl FetchError {
-    pub(super) fn resolve(error: ResolveError, tried: &[String]) -> Self {
+impl From<ResolveError> for FetchError {
+    fn from(error: ResolveError) -> Self {
         Self::Resolve {
             error: Box::new(error),
-            tried: tried.to_vec(),
+            tried: Vec::new(),
+        }
+    }
+}
+
+impl FetchError {
+    /// With what was tried and noticed on the way, as far as the error does not say it itself.
+    pub(super) fn resolve(
+        error: ResolveError,
+        tried: &[String],
+        notices: impl Iterator<Item = String>,
+    ) -> Self {
+        let text = error.to_string();
+        let all = tried.iter().cloned().chain(notices);
+        let tried = all.filter(|line| !text.contains(line.as_str())).collect();
+        Self::Resolve {
+            error: Box::new(error),
+            tried,
         }
     }
 

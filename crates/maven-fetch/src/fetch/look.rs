@@ -8,7 +8,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use super::arrived::{NAME, News};
 use super::ask::{Heard, Known, Query};
 use super::known::age;
-use super::{Counted, Fetcher, Notice, directory_of, told, trouble};
+use super::{Counted, Fetcher, Notice, directory_of, told, trouble, whole};
 use crate::coordinates::Coordinates;
 use crate::download::{
     Deadline, Downloader, MetadataAnswer, MetadataBody, MetadataFile, Otherwise, Situation,
@@ -29,6 +29,8 @@ pub(super) struct Look<'a> {
     pub(super) transport: &'a Counted,
     /// There is something to go on with.
     pub(super) has_something: bool,
+    /// Another process was at it: what it found out is not found out again.
+    pub(super) has_waited: bool,
 }
 
 /// What came of asking for one kind of metadata.
@@ -160,9 +162,9 @@ impl Look<'_> {
         if let Err(blocked) = repository.check_allowed() {
             return Some(Answer::Failed(Trouble::Blocked(blocked.to_string())));
         }
-        let outage = self
-            .fetcher
-            .outage(repository, self.now, self.has_something)?;
+        let outage =
+            self.fetcher
+                .outage(repository, self.now, self.has_something || self.has_waited)?;
         Some(Answer::Failed(Trouble::Unreachable(outage)))
     }
 
@@ -175,7 +177,7 @@ impl Look<'_> {
         looked: &mut Looked<M>,
     ) {
         let budget = self.fetcher.preferences.budget;
-        let has_something = self.has_something || looked.knowledge.last_good.is_some();
+        let has_something = self.has_something;
         let (time, otherwise) = if has_something {
             (budget.metadata_with_cached, Otherwise::ServeCached)
         } else {
@@ -244,8 +246,8 @@ fn read<M>(
         Err(error) => {
             let start = &body.bytes[..body.bytes.len().min(200)];
             tracing::debug!(url, body = %String::from_utf8_lossy(start), "no metadata");
-            looked.tried = Some(format!("`{url}`: {error}"));
-            Answer::Failed(Trouble::Invalid(error.to_string()))
+            looked.tried = Some(format!("`{url}`: {}", whole(&error)));
+            Answer::Failed(Trouble::Invalid(whole(&error)))
         }
     }
 }

@@ -21,8 +21,10 @@ mod outage;
 mod recall;
 mod recorded;
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use jiff::ZonedDateTime;
@@ -36,7 +38,7 @@ use obtain::Obtained;
 
 use crate::ErrorKind;
 use crate::coordinates::{Coordinates, Resolved};
-use crate::download::{DownloadError, Progress};
+use crate::download::{Deadline, DownloadError, Progress};
 use crate::flight::{Flight, WAIT_MAX, WAIT_MAX_WITH_CACHED};
 use crate::local::LocalRepository;
 use crate::repository::{Repository, UpdatePolicy};
@@ -45,9 +47,6 @@ use crate::resolve::{
 };
 use crate::state::State;
 use crate::transport::{ByScheme, ClearText, Request, Response, Transport, TransportError};
-
-/// Longest age of what is taken although no repository confirms it, where nobody says otherwise.
-const AGE_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// Fetches artifacts: out of these repositories, into this local one.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +88,7 @@ impl Default for Preferences {
             latest_by: LatestBy::default(),
             tolerance: Tolerance {
                 strict: false,
-                age_max: AGE_MAX,
+                age_max: Duration::MAX,
             },
             budget: Budget::default(),
             clear_text: ClearText::default(),
@@ -162,11 +161,11 @@ impl Fetcher<'_> {
         coordinates: &Coordinates,
         occasion: &mut Occasion<'_>,
     ) -> Result<Fetched, FetchError> {
-        if let Some(fetched) = self.recall(coordinates, &occasion.now, None) {
+        if let Some(fetched) = self.recall(coordinates, &occasion.now) {
             return Ok(fetched);
         }
         let mut facts = self.facts(coordinates, &occasion.now);
-        let has_something = !facts.complete.is_empty();
+        let has_something = self.has_something(&facts);
         let wait_max = if has_something {
             WAIT_MAX_WITH_CACHED
         } else {
@@ -180,7 +179,7 @@ impl Fetcher<'_> {
             occasion.cancel,
         );
         if flight.has_waited() {
-            if let Some(fetched) = self.recall(coordinates, &occasion.now, Some(began)) {
+            if let Some(fetched) = self.recall_since(coordinates, &occasion.now, Some(began)) {
                 return Ok(fetched);
             }
             facts = self.facts(coordinates, &occasion.now);
@@ -195,14 +194,28 @@ impl Fetcher<'_> {
             occasion,
             flight: &flight,
             transport: &transport,
+            artifact_deadline: Deadline::after(self.preferences.budget.artifact),
+            insists: false,
+            is_last_resort: false,
             arrived: Vec::new(),
             tried: Vec::new(),
             notices: Vec::new(),
         };
-        let mut fetched = work.run(&mut facts)?;
-        fetched.notices.append(&mut work.notices);
-        fetched.requests = transport.requests.load(Ordering::Relaxed);
-        Ok(fetched)
+        let outcome = work.run(&mut facts);
+        let notices = std::mem::take(&mut work.notices);
+        let requests = transport.requests.load(Ordering::Relaxed);
+        // An HTTP client that still asks for a name waits for the answer before it goes.
+        thread::spawn(move || drop(transport));
+        outcome.map(|fetched| Fetched {
+            notices,
+            requests,
+            ..fetched
+        })
+    }
+
+    /// Whether there is something to go on with if repositories do not answer soon.
+    fn has_something(&self, facts: &Facts<'_>) -> bool {
+        !self.preferences.tolerance.strict && facts.has_wanted()
     }
 
     /// Names all that an answer depends on: what is asked for, who is asked, and how.
@@ -238,6 +251,12 @@ struct Work<'a, 'o> {
     occasion: &'a mut Occasion<'o>,
     flight: &'a Flight,
     transport: &'a Counted,
+    /// When all downloads must be over.
+    artifact_deadline: Deadline,
+    /// Without an answer there is no job: all time is taken, and hosts that were down are asked.
+    insists: bool,
+    /// What is here is taken from wherever it came.
+    is_last_resort: bool,
     /// Metadata that came, to be published once what it names is here.
     arrived: Vec<Arrived>,
     /// What repositories were asked in vain.
@@ -245,20 +264,40 @@ struct Work<'a, 'o> {
     notices: Vec<Notice>,
 }
 
-impl Work<'_, '_> {
-    /// Goes from step to step until a file is here.
-    fn run(&mut self, facts: &mut Facts<'_>) -> Result<Fetched, FetchError> {
-        let mut is_last_resort = false;
+impl<'a> Work<'a, '_> {
+    /// Goes from step to step until a file is here. If there would be none, it insists once: what is
+    /// here does not do, so nothing is spared.
+    fn run(&mut self, facts: &mut Facts<'a>) -> Result<Fetched, FetchError> {
+        loop {
+            let error = match self.steps(facts) {
+                Ok(fetched) => return Ok(fetched),
+                Err(FetchError::Resolve { error, .. }) => *error,
+                Err(other) => return Err(other),
+            };
+            let was_spared = self.fetcher.has_something(facts) || self.flight.has_waited();
+            if self.insists || facts.offline || !was_spared {
+                let notices = self.notices.iter().map(Notice::to_string);
+                return Err(FetchError::resolve(error, &self.tried, notices));
+            }
+            self.insists = true;
+            self.is_last_resort = false;
+            self.arrived.clear();
+            self.tried.clear();
+            *facts = self.fetcher.facts(self.coordinates, &self.occasion.now);
+        }
+    }
+
+    fn steps(&mut self, facts: &mut Facts<'a>) -> Result<Fetched, FetchError> {
         loop {
             let step = match resolve(facts) {
                 Ok(step) => step,
                 Err(error) => {
                     // What came from elsewhere is better than no job.
-                    if !is_last_resort && self.add_unconfirmed(facts) {
-                        is_last_resort = true;
+                    if !self.is_last_resort && self.add_unconfirmed(facts) {
+                        self.is_last_resort = true;
                         continue;
                     }
-                    return Err(FetchError::resolve(error, &self.tried));
+                    return Err(error.into());
                 }
             };
             match step {
@@ -267,13 +306,12 @@ impl Work<'_, '_> {
                     let Some(mut fetched) = self.take(facts, &decision)? else {
                         continue;
                     };
-                    if is_last_resort {
+                    if self.is_last_resort {
                         fetched.freshness = self.unconfirmed(&fetched, fetched.freshness.clone());
                     }
                     fetched
                         .freshness
-                        .within(&self.fetcher.preferences.tolerance)
-                        .map_err(|error| FetchError::resolve(error, &self.tried))?;
+                        .within(&self.fetcher.preferences.tolerance)?;
                     if facts.unavailable.is_empty() {
                         self.publish_metadata();
                     }
@@ -284,6 +322,11 @@ impl Work<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether repositories are spared, since there is something to go on with.
+    fn spares(&self, facts: &Facts<'_>) -> bool {
+        !self.insists && self.fetcher.has_something(facts)
     }
 
     /// What a file is that only came from repositories that are not asked now.
@@ -320,9 +363,19 @@ fn directory_of(coordinates: &Coordinates, level: &Level) -> String {
 
 /// Says what became of a download, for the list of what was tried.
 fn told(error: &DownloadError) -> String {
-    use std::error::Error as _;
-    let cause = error.source().map(|source| format!(": {source}"));
-    format!("{error}{}", cause.unwrap_or_default())
+    whole(error)
+}
+
+/// An error with its causes, in one line.
+fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// What a failed download says about a repository.

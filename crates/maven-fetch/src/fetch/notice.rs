@@ -1,8 +1,9 @@
 //! What a person should know although the file is here.
 
-use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 
+use super::whole;
 use crate::local::LocalError;
 use crate::resolve::Warning;
 use crate::state::StateError;
@@ -22,6 +23,11 @@ pub enum Notice {
         /// Where it came from.
         url: String,
     },
+    /// A file is not the one that we knew, and no repository could be asked which is right.
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The checksum of metadata is wrong; its content makes sense and was taken.
     MetadataChecksum {
         /// Where it came from.
@@ -33,17 +39,18 @@ pub enum Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause = |error: &dyn Error| match error.source() {
-            Some(source) => format!(": {source}"),
-            None => String::new(),
-        };
         match self {
             Self::Resolve(warning) => warning.fmt(formatter),
-            Self::Local(error) => write!(formatter, "{error}{}", cause(error)),
-            Self::State(error) => write!(formatter, "{error}{}", cause(error)),
+            Self::Local(error) => formatter.write_str(&whole(error)),
+            Self::State(error) => formatter.write_str(&whole(error)),
             Self::NoChecksum { url } => {
                 write!(formatter, "the repository has no checksum of `{url}`")
             }
+            Self::Replaced { path } => write!(
+                formatter,
+                "`{}` is not what it was, and no repository could be asked which is right",
+                path.display()
+            ),
             Self::MetadataChecksum { url, mismatch } => {
                 write!(formatter, "`{url}` does not have its checksum: {mismatch}")
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Budget, FetchError, Fetched, Notice, Work, told, trouble};
+use super::{FetchError, Fetched, Notice, Work, told, trouble, whole};
 use crate::ErrorKind;
 use crate::checksum::Algorithm;
 use crate::coordinates::Resolved;
@@ -35,7 +35,10 @@ impl Work<'_, '_> {
     ) -> Result<Option<Fetched>, FetchError> {
         let artifact = &decision.artifact;
         let obtained = if decision.present {
-            let found = self.find(artifact);
+            let found = self.find(artifact).filter(|found| {
+                // Its repository is asked first whether it is right.
+                self.is_last_resort || !matches!(found.evidence, Evidence::Replaced(_))
+            });
             if found.is_none() {
                 facts
                     .complete
@@ -108,6 +111,11 @@ impl Work<'_, '_> {
         }
         let content = match found.evidence {
             Evidence::Read(content) => content,
+            Evidence::Replaced(content) => {
+                let path = found.path.clone();
+                self.notices.push(Notice::Replaced { path });
+                content
+            }
             Evidence::Recorded | Evidence::Structure => match Content::read(&found.path) {
                 Ok(content) => content,
                 Err(source) => {
@@ -140,7 +148,7 @@ impl Work<'_, '_> {
         decision: &Decision<'_>,
     ) -> Result<Result<Obtained, Trouble>, FetchError> {
         let artifact = &decision.artifact;
-        let has_something = !facts.complete.is_empty();
+        let has_something = self.spares(facts);
         let wait_max = if self.flight.has_waited() && !self.flight.is_alone() {
             Duration::ZERO // Once in vain is enough: it would be for the same process.
         } else if has_something {
@@ -154,11 +162,18 @@ impl Work<'_, '_> {
             artifact.path()
         );
         let flight = Flight::begin(self.fetcher.state, &what, wait_max, self.occasion.cancel);
+        if has_something && !flight.is_alone() && flight.has_waited() {
+            let reason = "another process is still fetching it".to_owned();
+            return Ok(Err(Trouble::Unreachable(reason)));
+        }
         let ids: Vec<&str> = facts.repositories().map(|one| one.id.as_str()).collect();
         let mutable = artifact.version.ends_with("SNAPSHOT");
         let here = if mutable { None } else { self.find(artifact) };
         let foreign = match here {
-            Some(found) if found.origin.is_accepted_for(&ids) => {
+            Some(found)
+                if found.origin.is_accepted_for(&ids)
+                    && !matches!(found.evidence, Evidence::Replaced(_)) =>
+            {
                 if let Some(obtained) = self.known(artifact, found) {
                     return Ok(Ok(obtained));
                 }
@@ -211,8 +226,7 @@ impl Work<'_, '_> {
     ) -> Option<Obtained> {
         let path = artifact.path();
         let wanted = asked_for(repository, artifact, &path, found.path.parent()?);
-        let budget = self.fetcher.preferences.budget;
-        let situation = situation(budget, self.occasion.cancel, otherwise);
+        let situation = situation(self.artifact_deadline, self.occasion.cancel, otherwise);
         let expected = Downloader::new(self.transport)
             .checksum(&wanted, &situation)
             .ok()??;
@@ -252,8 +266,7 @@ impl Work<'_, '_> {
         };
         let path = artifact.path();
         let wanted = asked_for(repository, artifact, &path, place.directory());
-        let budget = self.fetcher.preferences.budget;
-        let situation = situation(budget, self.occasion.cancel, otherwise);
+        let situation = situation(self.artifact_deadline, self.occasion.cancel, otherwise);
         let outer = self.flight;
         let progress = &mut *self.occasion.progress;
         let downloaded =
@@ -324,17 +337,15 @@ impl Work<'_, '_> {
     }
 
     fn disk(&mut self, error: &LocalError) -> Trouble {
-        use std::error::Error as _;
-        let cause = error.source().map(|source| format!(": {source}"));
-        let text = format!("{error}{}", cause.unwrap_or_default());
+        let text = whole(error);
         self.tried.push(text.clone());
         Trouble::Disk(text)
     }
 }
 
-fn situation(budget: Budget, cancel: &AtomicBool, otherwise: Otherwise) -> Situation<'_> {
+fn situation(deadline: Deadline, cancel: &AtomicBool, otherwise: Otherwise) -> Situation<'_> {
     Situation {
-        deadline: Deadline::after(budget.artifact),
+        deadline,
         cancel,
         otherwise,
         no_cache: false,

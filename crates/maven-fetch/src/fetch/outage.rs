@@ -37,7 +37,11 @@ impl Fetcher<'_> {
             return;
         };
         match error {
-            Some(DownloadError::Transport(TransportError::Unreachable { reason, .. })) => {
+            Some(DownloadError::Transport(TransportError::Unreachable {
+                reason,
+                answered: None | Some(429 | 503),
+                ..
+            })) => {
                 // Without it the next run waits as long, no more.
                 if let Err(error) = self.state.remember_failure(&host, reason, now.timestamp()) {
                     tracing::debug!(%error, "an outage is not remembered");

@@ -6,7 +6,7 @@ use super::{Fetched, Fetcher};
 use crate::coordinates::{Coordinates, VersionRequest, base_version};
 use crate::local::{FileFacts, is_due};
 use crate::repository::{Repository, UpdatePolicy};
-use crate::resolve::{Facts, Freshness};
+use crate::resolve::{Facts, Freshness, is_higher};
 use crate::state::Resolution;
 
 /// How long before our own beginning another process may have asked so that its answer does, when
@@ -14,17 +14,21 @@ use crate::state::Resolution;
 const COALESCE: SignedDuration = SignedDuration::from_secs(10);
 
 impl Fetcher<'_> {
-    /// Recalls the last answer, if it is within the update policies and its file is as it was.
-    ///
-    /// Whoever `waited_since` for another process takes what that one was told meanwhile, whatever
-    /// the policies. Nothing is locked or written.
-    pub(super) fn recall(
+    /// Recalls the last answer, if it is within the update policies and its file is as it was. No
+    /// repository is asked, nothing is locked or written.
+    pub fn recall(&self, coordinates: &Coordinates, now: &ZonedDateTime) -> Option<Fetched> {
+        self.recall_since(coordinates, now, None)
+    }
+
+    /// The same. Whoever `waited_since` for another process takes what that one was told meanwhile,
+    /// whatever the policies.
+    pub(super) fn recall_since(
         &self,
         coordinates: &Coordinates,
         now: &ZonedDateTime,
         waited_since: Option<Timestamp>,
     ) -> Option<Fetched> {
-        let resolution = self.last(coordinates)?;
+        let resolution = self.last(coordinates).filter(|last| last.certain)?;
         let is_recent = waited_since
             .is_some_and(|since| resolution.checked_at.duration_since(since) >= -COALESCE)
             || !self.is_due(coordinates, resolution.checked_at, now);
@@ -45,23 +49,35 @@ impl Fetcher<'_> {
         })
     }
 
-    /// What the same question led to the last time that it was certain.
+    /// What the same question led to: the last time that it was certain, or to a higher version
+    /// since.
     pub(super) fn last(&self, coordinates: &Coordinates) -> Option<Resolution> {
         let key = self.key(coordinates);
         self.state.resolution(self.local.head(), &key)
     }
 
-    /// Remembers an answer that is certain, for the next call.
+    /// Remembers an answer for the next call: one that is certain, or higher than the one that was.
     pub(super) fn remember_answer(
         &self,
         fetched: &Fetched,
         facts: &Facts<'_>,
         now: &ZonedDateTime,
     ) -> Result<(), super::Notice> {
+        let certain = fetched.freshness == Freshness::Fresh;
+        let checked_at = if certain {
+            let age = SignedDuration::try_from(facts.age_max()).unwrap_or(SignedDuration::MAX);
+            now.timestamp().checked_sub(age).unwrap_or(Timestamp::MIN)
+        } else {
+            match self.last(facts.coordinates) {
+                Some(last) if is_higher(&fetched.artifact.version, &last.resolved.version) => {
+                    last.checked_at
+                }
+                _ => return Ok(()),
+            }
+        };
         let Ok(file) = FileFacts::of(&fetched.path) else {
             return Ok(()); // Someone removed it: the next call looks for itself.
         };
-        let age = SignedDuration::try_from(facts.age_max()).unwrap_or(SignedDuration::MAX);
         let resolution = Resolution {
             resolved: fetched.artifact.clone(),
             repository_id: fetched.repository.clone().unwrap_or_default(),
@@ -69,7 +85,8 @@ impl Fetcher<'_> {
             facts: file,
             sha1: fetched.sha1.clone(),
             sha256: fetched.sha256.clone(),
-            checked_at: now.timestamp().checked_sub(age).unwrap_or(Timestamp::MIN),
+            checked_at,
+            certain,
         };
         let key = self.key(facts.coordinates);
         self.state

@@ -3,18 +3,16 @@
 use super::{Fetched, Notice, Work};
 use crate::coordinates::Resolved;
 use crate::local::Content;
-use crate::resolve::{Facts, Freshness};
+use crate::resolve::Facts;
 use crate::state::{FileKey, FileRecord};
 use crate::transport::Validators;
 
 impl Work<'_, '_> {
-    /// Remembers an answer that is certain.
+    /// Remembers an answer.
     pub(super) fn remember(&mut self, fetched: &Fetched, facts: &Facts<'_>) {
-        if fetched.freshness == Freshness::Fresh {
-            let now = &self.occasion.now;
-            let remembered = self.fetcher.remember_answer(fetched, facts, now);
-            self.notices.extend(remembered.err());
-        }
+        let now = &self.occasion.now;
+        let remembered = self.fetcher.remember_answer(fetched, facts, now);
+        self.notices.extend(remembered.err());
     }
 
     /// What is remembered of a file.

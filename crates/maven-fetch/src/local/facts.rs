@@ -5,11 +5,11 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use fs_err::File;
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{Algorithm, Digests};
 use crate::download::archive;
+use crate::regular;
 
 /// Bytes in flight while a file is read.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -61,7 +61,7 @@ pub struct Content {
 impl Content {
     /// Reads a file.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = regular::open(path)?;
         let facts = FileFacts::from(&file.metadata()?);
         let mut digests = Digests::new(Algorithm::Sha256);
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -85,7 +85,7 @@ impl Content {
 /// Says what is wrong with a file as far as its structure tells: empty, or never written to the
 /// disk before a crash, or not the archive that its name says.
 pub(super) fn flaw(path: &Path) -> io::Result<Option<&'static str>> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let mut start = Vec::new();
     file.by_ref().take(START_BYTES).read_to_end(&mut start)?;
     if start.is_empty() {
@@ -102,6 +102,8 @@ pub(super) fn flaw(path: &Path) -> io::Result<Option<&'static str>> {
 
 #[cfg(test)]
 mod tests {
+    use fs_err::File;
+
     use super::*;
 
     #[test]

@@ -39,6 +39,9 @@ pub enum Evidence {
     Read(Content),
     /// Its structure is sound; there is no record, or someone installed another file since.
     Structure,
+    /// Its structure is sound, and its content is not what was recorded: another program has fetched
+    /// it again, or the disk has changed it. Its repository knows.
+    Replaced(Content),
 }
 
 /// What we recorded about a file when it was published.
@@ -233,11 +236,7 @@ fn look(
         // Someone built or put another file here: it is theirs, and Maven uses it as well.
         return found(content.facts, Evidence::Structure);
     }
-    let flaw = format!("its SHA-1 is {}, where it was {}", content.sha1, known.sha1);
-    Ok(Some(Look::Damaged {
-        flaw,
-        facts: content.facts,
-    }))
+    found(content.facts.clone(), Evidence::Replaced(content))
 }
 
 /// Moves a damaged file away, unless it was replaced meanwhile, and says where it is now. Only the

@@ -11,13 +11,14 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use fs_err::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use fs_err::{File, OpenOptions};
+use fs_err::File;
+use fs_err::os::unix::fs::FileExt as _;
 
 use super::LocalError;
 use super::atomic::{self, Durability};
 use super::properties::Properties;
 use crate::lock::{self, Attempt};
+use crate::regular;
 
 /// What Maven writes into the first line.
 const COMMENT: &str = "NOTE: This is a Maven Resolver internal implementation file, its format can \
@@ -36,7 +37,7 @@ const OPEN_TRIES: u32 = 3;
 
 /// Reads a properties file; one that is not there is empty.
 pub(super) fn read(path: &Path) -> Result<Properties, LocalError> {
-    match File::open(path) {
+    match regular::open(path) {
         Ok(mut file) => parse(&mut file, path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Properties::default()),
         Err(error) => Err(LocalError::io("read", path)(error)),
@@ -56,14 +57,7 @@ fn merge_under(
 ) -> Result<(), LocalError> {
     let failed = |action| LocalError::io(action, path);
     for _ in 0..OPEN_TRIES {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o666)
-            .open(path)
-            .map_err(failed("open"))?;
+        let mut file = regular::open_to_change(path, 0o666).map_err(failed("open"))?;
         let lock = wait(attempt, &file);
         if lock == Attempt::Busy {
             return Err(LocalError::Busy {

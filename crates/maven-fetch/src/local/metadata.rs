@@ -3,13 +3,13 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fs_err::File;
 use jiff::Timestamp;
 
 use super::facts::FileFacts;
 use super::lookup::is_missing;
 use super::status::{self, Status};
 use super::{LocalError, LocalRepository, layout, merge};
+use crate::regular;
 
 /// Largest metadata file: 200,000 versions have less.
 const METADATA_MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -76,7 +76,7 @@ fn read_metadata(directory: &Path, name: &str) -> Result<Option<StoredMetadata>,
     // First the stamp, which is written last: an old file is never seen with a new stamp. Without
     // its stamp a file is only asked for once more.
     let stamps = merge::read(&directory.join(status::FILE_NAME)).unwrap_or_default();
-    let file = match File::open(&path) {
+    let file = match regular::open(&path) {
         Ok(file) => file,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(failed("open")(error)),

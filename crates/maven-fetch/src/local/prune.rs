@@ -86,9 +86,15 @@ impl Plan {
     /// Removes what is planned, except for files that were written again since.
     pub fn apply(&self, now: SystemTime) -> Pruned {
         let mut pruned = Pruned::default();
-        for (_, files) in &self.builds {
-            pruned.remove(files);
-            pruned.untrack(files);
+        let mut by_directory: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
+        for path in self.builds.iter().flat_map(|(_, files)| files) {
+            pruned.remove([path]);
+            if let Some(directory) = path.parent() {
+                by_directory.entry(directory).or_default().push(path);
+            }
+        }
+        for (directory, files) in by_directory {
+            pruned.untrack(directory, &files);
         }
         let leftovers = self
             .leftovers
@@ -144,11 +150,9 @@ impl Pruned {
         }
     }
 
-    /// Forgets where the removed files came from.
-    fn untrack(&mut self, files: &[PathBuf]) {
-        let Some(directory) = files.first().and_then(|path| path.parent()) else {
-            return;
-        };
+    /// Forgets where the removed files came from. It does no harm to remember, so that a lock which
+    /// another program holds is not insisted on.
+    fn untrack(&mut self, directory: &Path, files: &[&Path]) {
         let path = directory.join(tracking::FILE_NAME);
         if !path.exists() {
             return;
@@ -158,7 +162,10 @@ impl Pruned {
                 tracking::forget(properties, &name.to_string_lossy());
             }
         });
-        self.problems.extend(forgotten.err());
+        match forgotten {
+            Ok(()) | Err(LocalError::Busy { .. }) => {}
+            Err(problem) => self.problems.push(problem),
+        }
     }
 }
 
@@ -334,6 +341,18 @@ mod tests {
             repository.prunable(&|_| false, 30 * DAY, later),
             Plan::default()
         );
+    }
+
+    #[test]
+    fn what_is_tracked_of_removed_files_may_stay_while_another_program_has_the_lock() {
+        let (_directory, repository) = repository();
+        let later = SystemTime::now() + 31 * DAY;
+        let path = repository.head.join(DIRECTORY).join(tracking::FILE_NAME);
+        let file = fs_err::File::options().write(true).open(path).unwrap();
+        assert_eq!(crate::lock::attempt(&file), crate::lock::Attempt::Held);
+        let plan = repository.prunable(&|_| false, 30 * DAY, later);
+        let pruned = plan.apply(later);
+        assert_eq!((pruned.files, pruned.problems.len()), (2, 0));
     }
 
     #[test]

@@ -165,7 +165,8 @@ pub enum Warning {
 pub struct Tolerance {
     /// Whether nothing stale is good enough.
     pub strict: bool,
-    /// Longest age of what is stale; an unknown age is tolerated.
+    /// Longest age of what is stale; an unknown age is tolerated, and any age if nothing was to be
+    /// asked.
     pub age_max: Duration,
 }
 
@@ -174,7 +175,7 @@ impl Freshness {
     pub fn within(&self, tolerance: &Tolerance) -> Result<(), ResolveError> {
         match self {
             Self::Stale { reason, age }
-                if tolerance.strict || age.is_some_and(|age| age > tolerance.age_max) =>
+                if tolerance.strict || is_too_old(reason, *age, tolerance.age_max) =>
             {
                 Err(ResolveError::TooStale {
                     reason: reason.clone(),
@@ -184,6 +185,12 @@ impl Freshness {
             Self::Fresh | Self::Stale { .. } => Ok(()),
         }
     }
+}
+
+/// Whether something was certain too long ago. What was asked for without the repositories may be as
+/// old as it is.
+fn is_too_old(reason: &Reason, age: Option<Duration>, age_max: Duration) -> bool {
+    *reason != Reason::Offline && age.is_some_and(|age| age > age_max)
 }
 
 impl Trouble {

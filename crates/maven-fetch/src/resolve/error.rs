@@ -152,18 +152,39 @@ impl ResolveError {
                 "look at the repositories' `groups`, and whether releases and snapshots are enabled"
             }
             Self::NotHere { .. } => "run it once with the repositories",
+            Self::NoneFits { .. } => "ask for a version that is there, or a wider range",
             Self::NothingOffered { .. } if self.kind() == ErrorKind::NotFound => {
                 "is it spelt right, and deployed there? some repositories hide what the user may \
                  not see"
             }
-            Self::NothingOffered { .. } | Self::Unavailable { .. }
-                if self.kind() == ErrorKind::Credentials =>
-            {
-                "look at the `server` of that id in settings.xml"
+            Self::NothingOffered { .. } | Self::Unavailable { .. } => advice(self.kind())?,
+            Self::TooStale { .. } => {
+                "run it again once the repository answers, or tolerate what is older"
             }
             Self::WouldDowngrade { .. } => "ask for that version, if it is good enough",
             _ => return None,
         };
         Some(hint.to_owned())
     }
+}
+
+/// What a person can do about a repository or a disk of which no more is known.
+fn advice(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NotFound => {
+            "it may be in the middle of its deployment: run it again, or ask for another version"
+        }
+        ErrorKind::Credentials => "look at the `server` of that id in settings.xml",
+        ErrorKind::Unreachable => {
+            "run it again later; if it lasts, look at the repository's address and at the proxy in \
+             settings.xml"
+        }
+        ErrorKind::BadContent => {
+            "open the address in a browser: a login page may answer in place of the repository, or \
+             what was deployed is damaged"
+        }
+        ErrorKind::Config => "look at the mirrors in settings.xml",
+        ErrorKind::Io => "the local repository must be on a disk that can be written and has room",
+        ErrorKind::Usage | ErrorKind::Cancelled => return None,
+    })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::wanted::Wanted;
 use super::{Level, Trouble};
 use crate::coordinates::Coordinates;
 use crate::metadata::{ArtifactMetadata, SnapshotMetadata};
@@ -144,6 +145,12 @@ impl<'a> Facts<'a> {
     /// The repositories that may be asked, in order.
     pub fn repositories(&self) -> impl Iterator<Item = &'a Repository> {
         self.sources.iter().map(|source| source.repository)
+    }
+
+    /// Whether there is something here to go on with, whatever repositories say.
+    pub fn has_wanted(&self) -> bool {
+        Wanted::of(&self.coordinates.version)
+            .is_ok_and(|wanted| self.complete.iter().any(|version| wanted.contains(version)))
     }
 
     /// Whether the group may come only from repositories that claim it.

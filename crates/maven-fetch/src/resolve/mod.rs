@@ -74,6 +74,7 @@ pub use decision::{
 };
 pub use error::{Asked, ResolveError};
 pub use facts::{Answer, Facts, Knowledge, LastGood, LatestBy, Record, Unavailable};
+pub(crate) use wanted::is_higher;
 
 use choice::Choice;
 use heard::Heard;

@@ -121,7 +121,9 @@ pub(super) fn classifier_missing<'a>(
     let reason = Reason::ClassifierMissing {
         newest: newest.clone(),
     };
-    fall_back(facts, wanted, Some(&newest), reason).unwrap_or_else(|| {
+    let here = fall_back(facts, wanted, Some(&newest), reason.clone())
+        .or_else(|| fall_back(facts, wanted, None, reason));
+    here.unwrap_or_else(|| {
         Err(ResolveError::ClassifierMissing {
             coordinates: asked_for(facts),
             newest,
@@ -199,7 +201,10 @@ fn replace<'a>(
         version: version.clone(),
         trouble: trouble.clone(),
     };
-    fall_back(facts, wanted, Some(&version), reason).unwrap_or_else(|| {
+    // Better a higher one that is here than none.
+    let here = fall_back(facts, wanted, Some(&version), reason.clone())
+        .or_else(|| fall_back(facts, wanted, None, reason));
+    here.unwrap_or_else(|| {
         let (coordinates, trouble) = (asked_for(facts), trouble.clone());
         Err(ResolveError::Unavailable {
             coordinates,

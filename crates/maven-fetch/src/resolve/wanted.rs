@@ -75,3 +75,8 @@ pub(super) fn is_enabled(repository: &Repository, version: &str) -> bool {
 pub(super) fn place(version: &str) -> (Version, Version) {
     (Version::new(&base_version(version)), Version::new(version))
 }
+
+/// Whether a version has a higher place than another.
+pub(crate) fn is_higher(version: &str, other: &str) -> bool {
+    place(version) > place(other)
+}

@@ -17,7 +17,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use fs_err::File;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,6 +27,7 @@ pub use record::{FileRecord, Outage, Resolution};
 use crate::ErrorKind;
 use crate::checksum::{Algorithm, Digests};
 use crate::local::{Durability, FileFacts, replace};
+use crate::regular;
 
 /// Name of the directory below the caller's, and version of what is in it.
 const VERSION: &str = "v1";
@@ -240,7 +240,7 @@ impl State {
     fn read<T: DeserializeOwned>(&self, kind: &str, key: &[String]) -> Option<T> {
         let path = self.path(kind, key);
         let mut bytes = Vec::new();
-        File::open(&path)
+        regular::open(&path)
             .ok()?
             .take(RECORD_MAX_BYTES)
             .read_to_end(&mut bytes)

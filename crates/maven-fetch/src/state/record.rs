@@ -68,6 +68,15 @@ pub struct Resolution {
     pub sha256: String,
     /// When the oldest of the answers behind it was given: from then on it is as fresh as they.
     pub checked_at: Timestamp,
+    /// Whether it was certain. Else it is higher than the last one that was, at `checked_at`, and
+    /// is remembered so that the version does not go down.
+    #[serde(default = "certain")]
+    pub certain: bool,
+}
+
+/// What is true of records that do not say it: only certain ones were written.
+fn certain() -> bool {
+    true
 }
 
 impl Resolution {

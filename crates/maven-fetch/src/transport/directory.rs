@@ -74,6 +74,7 @@ impl Transport for DirectoryTransport {
 fn explain(request: &Request<'_>, root: &Path, error: &io::Error) -> TransportError {
     let url = display_address(request.repository, request.path);
     let unreachable = |reason| TransportError::Unreachable {
+        answered: None,
         url: url.clone(),
         reason,
         retry_after: None,

@@ -1,11 +1,10 @@
 //! Repositories over HTTP: HTTP/1.1, redirects by hand, conditions, credentials, proxies.
 
 use std::fmt;
-use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use flate2::read::MultiGzDecoder;
+use reqwest::StatusCode;
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -14,10 +13,12 @@ use reqwest::header::{
 use url::Url;
 
 use super::address::{address, display_address, is_private, redirected, same_origin};
-use super::answer::{Answer, Head, judge};
+use super::answer::{Answer, judge};
+use super::body::answered;
 use super::credentials::{Charset, basic, differs_in_latin1, header, known};
 use super::innermost;
-use super::{Content, Expect, Introduction, Request, Response, Transport, TransportError};
+use super::{Expect, Introduction, Request, Response, Transport, TransportError};
+use crate::download::Deadline;
 use crate::repository::{Credentials, Proxy};
 
 /// Most redirects that are followed: what Maven's client follows.
@@ -50,6 +51,9 @@ pub enum ClearText {
     Anywhere,
 }
 
+/// Shortest wait that is given to the HTTP client, for which none means no limit.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
 /// What requests must have in common to share a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Route {
@@ -63,6 +67,8 @@ struct Route {
 struct Manner {
     conditions: bool,
     charset: Charset,
+    /// A redirect led to another host: who we are is not told any more, wherever that leads.
+    has_left: bool,
 }
 
 impl HttpTransport {
@@ -80,14 +86,16 @@ impl HttpTransport {
         let mut manner = Manner {
             conditions: true,
             charset: Charset::Utf8,
+            has_left: false,
         };
+        let deadline = Deadline::after(request.within);
         let mut url = address(request.repository, request.path)?;
         let mut redirects = 0;
         loop {
             let response = self
-                .prepare(&client, &url, request, manner)?
+                .prepare(&client, &url, request, manner, deadline)?
                 .send()
-                .map_err(|error| failed(request, &error))?;
+                .map_err(|error| failed(request, &error, manner, &url))?;
             let asked = if manner.conditions {
                 request.clone()
             } else {
@@ -99,10 +107,11 @@ impl HttpTransport {
             };
             let status = response.status();
             match judge(status, response.headers(), &asked, SystemTime::now()) {
-                Answer::Take(head) => return Ok(answered(head, response, request)),
+                Answer::Take(head) => return Ok(answered(head, response, request, deadline)),
                 Answer::Redirect(location) if redirects < REDIRECTS_MAX => {
                     redirects += 1;
                     url = redirected(&url, &location).map_err(|reason| invalid(request, reason))?;
+                    manner.has_left |= !same_origin(&url, &request.repository.url);
                 }
                 Answer::Redirect(_) => {
                     let reason = format!("more than {REDIRECTS_MAX} redirects");
@@ -131,11 +140,7 @@ impl HttpTransport {
                 }
                 Answer::Refused => return Err(self.refused(request, status.as_u16())),
                 Answer::Later(retry_after) => {
-                    return Err(TransportError::Unreachable {
-                        url: shown(request),
-                        reason: format!("status {status}"),
-                        retry_after,
-                    });
+                    return Err(later(request, manner, &url, status, retry_after));
                 }
             }
         }
@@ -165,6 +170,7 @@ impl HttpTransport {
         url: &Url,
         request: &Request<'_>,
         manner: Manner,
+        deadline: Deadline,
     ) -> Result<RequestBuilder, TransportError> {
         let encoding = if request.expect == Expect::Metadata {
             "gzip"
@@ -175,8 +181,9 @@ impl HttpTransport {
             .get(url.clone())
             .header(ACCEPT, "*/*")
             .header(ACCEPT_ENCODING, encoding);
-        if request.within <= wait(request) {
-            builder = builder.timeout(request.within);
+        let left = deadline.remaining();
+        if left <= wait(request) {
+            builder = builder.timeout(left.max(TIMEOUT_MIN));
         }
         // A second question without conditions follows an answer that only a cache can give.
         if request.no_cache || !manner.conditions {
@@ -187,7 +194,7 @@ impl HttpTransport {
         if manner.conditions {
             builder = conditions(builder, request);
         }
-        if same_origin(url, &request.repository.url) {
+        if !manner.has_left && same_origin(url, &request.repository.url) && self.may_tell(url) {
             for (name, value) in &request.repository.headers {
                 let header = header(name, value).ok_or_else(|| {
                     invalid(
@@ -197,7 +204,7 @@ impl HttpTransport {
                 })?;
                 builder = builder.header(header.0, header.1);
             }
-            if let Some(known) = known(request.repository).filter(|_| self.may_tell(url)) {
+            if let Some(known) = known(request.repository) {
                 builder = builder.header(AUTHORIZATION, basic(&known, manner.charset));
             }
         }
@@ -310,35 +317,13 @@ fn conditions(mut builder: RequestBuilder, request: &Request<'_>) -> RequestBuil
     builder
 }
 
-/// Makes the response out of a useful head and the body behind it.
-fn answered(head: Head, response: reqwest::blocking::Response, request: &Request<'_>) -> Response {
-    let Head {
-        content,
-        length,
-        validators,
-        checksums,
-        content_type,
-        compressed,
-    } = head;
-    let unpack = compressed && request.expect == Expect::Metadata;
-    let body: Box<dyn Read + Send> = match content {
-        Content::NotModified => Box::new(io::empty()),
-        _ if unpack => Box::new(MultiGzDecoder::new(response)),
-        _ => Box::new(response),
-    };
-    let length = length.filter(|_| !unpack);
-    Response {
-        content,
-        length,
-        validators,
-        checksums,
-        content_type,
-        body,
-    }
-}
-
 /// Says why a request got no answer.
-fn failed(request: &Request<'_>, error: &reqwest::Error) -> TransportError {
+fn failed(
+    request: &Request<'_>,
+    error: &reqwest::Error,
+    manner: Manner,
+    asked: &Url,
+) -> TransportError {
     let reason = innermost(error);
     // A proxy that refuses a tunnel is known by the words of its error only.
     if reason.contains("proxy authorization required") {
@@ -360,8 +345,37 @@ fn failed(request: &Request<'_>, error: &reqwest::Error) -> TransportError {
     }
     TransportError::Unreachable {
         url: shown(request),
-        reason,
+        reason: detour(manner, asked, reason),
         retry_after: None,
+        answered: manner.has_left.then_some(302),
+    }
+}
+
+/// An answer that may be another one later.
+fn later(
+    request: &Request<'_>,
+    manner: Manner,
+    asked: &Url,
+    status: StatusCode,
+    retry_after: Option<Duration>,
+) -> TransportError {
+    TransportError::Unreachable {
+        url: shown(request),
+        reason: detour(manner, asked, format!("status {status}")),
+        retry_after,
+        answered: Some(if manner.has_left {
+            302
+        } else {
+            status.as_u16()
+        }),
+    }
+}
+
+/// Says which host it was that a redirect led to.
+fn detour(manner: Manner, asked: &Url, reason: String) -> String {
+    match asked.host_str().filter(|_| manner.has_left) {
+        Some(host) => format!("it redirects to `{host}`: {reason}"),
+        None => reason,
     }
 }
 

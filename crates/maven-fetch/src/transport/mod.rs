@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod body;
 mod credentials;
 mod directory;
 mod http;
@@ -179,6 +180,8 @@ pub enum TransportError {
         reason: String,
         /// How long the server asks us to wait.
         retry_after: Option<Duration>,
+        /// The status that the repository's own host answered with, if it did: then it is not down.
+        answered: Option<u16>,
     },
     /// The answer makes no sense, or must not be followed.
     #[error("the answer for `{url}` is of no use: {reason}")]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use super::{Logged, wait_for_end, write};
 
 /// When every file was last modified.
 const LAST_MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+/// How long a request waits for the others of its meeting.
+const MEETING_MAX: Duration = Duration::from_secs(10);
 
 /// An answer, made by one of the first functions and changed by the others.
 #[derive(Debug, Clone)]
@@ -30,7 +34,38 @@ pub(crate) struct Answer {
     conditions: bool,
     ranges: Ranges,
     gzip: bool,
-    hang_before: bool,
+    instead: Option<Silence>,
+    meeting: Option<Meeting>,
+}
+
+/// Requests that must be here at the same time to be answered. Clones are the same meeting.
+#[derive(Debug, Clone)]
+pub(crate) struct Meeting {
+    expected: usize,
+    here: Arc<(Mutex<usize>, Condvar)>,
+}
+
+impl Meeting {
+    /// Of so many requests.
+    pub(crate) fn of(expected: usize) -> Self {
+        Self {
+            expected,
+            here: Arc::default(),
+        }
+    }
+
+    /// Waits until all are here; tells whether they came.
+    fn join(&self) -> bool {
+        let (here, came) = &*self.here;
+        let mut count = here.lock().unwrap();
+        *count += 1;
+        came.notify_all();
+        let is_missing = |count: &mut usize| *count < self.expected;
+        let (count, _) = came
+            .wait_timeout_while(count, MEETING_MAX, is_missing)
+            .unwrap();
+        *count >= self.expected
+    }
 }
 
 /// What is said about the length of a body.
@@ -39,6 +74,13 @@ enum Length {
     True,
     Declared(usize),
     Chunked,
+}
+
+/// What happens instead of an answer.
+#[derive(Debug, Clone, Copy)]
+enum Silence {
+    Hang,
+    Close,
 }
 
 /// What happens in the middle of a body.
@@ -76,7 +118,8 @@ impl Answer {
             conditions: false,
             ranges: Ranges::Ignored,
             gzip: false,
-            hang_before: false,
+            instead: None,
+            meeting: None,
         }
     }
 
@@ -142,7 +185,21 @@ impl Answer {
 
     /// Nothing comes, and the connection stays.
     pub(crate) fn hang(mut self) -> Self {
-        self.hang_before = true;
+        self.instead = Some(Silence::Hang);
+        self
+    }
+
+    /// The connection ends without an answer.
+    pub(crate) fn close() -> Self {
+        Self {
+            instead: Some(Silence::Close),
+            ..Self::status(200)
+        }
+    }
+
+    /// Only once all requests of the meeting are here; 500 if they do not come.
+    pub(crate) fn once_all_are_at(mut self, meeting: &Meeting) -> Self {
+        self.meeting = Some(meeting.clone());
         self
     }
 
@@ -197,9 +254,16 @@ impl Answer {
     /// Sends it; tells whether the connection can go on.
     pub(super) fn send(&self, request: &Logged, stream: &TcpStream) -> std::io::Result<bool> {
         thread::sleep(self.latency);
-        if self.hang_before {
-            wait_for_end(stream);
-            return Ok(false);
+        match self.instead {
+            Some(Silence::Hang) => {
+                wait_for_end(stream);
+                return Ok(false);
+            }
+            Some(Silence::Close) => return Ok(false),
+            None => {}
+        }
+        if self.meeting.as_ref().is_some_and(|meeting| !meeting.join()) {
+            return Self::status(500).send_now(request, stream);
         }
         if let Some(wanted) = &self.authorization
             && request.header("authorization") != Some(wanted)

@@ -5,7 +5,7 @@
 //! logged with its headers. A test program that does not use all of it writes
 //! `#[expect(dead_code, reason = "..")] mod server;`.
 
-mod answer;
+pub(crate) mod answer;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -41,6 +41,11 @@ pub(crate) struct Logged {
 }
 
 impl Logged {
+    /// The path without the slash in front.
+    pub(crate) fn path(&self) -> &str {
+        self.target.trim_start_matches('/')
+    }
+
     /// Value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -97,6 +102,40 @@ impl Server {
         self
     }
 
+    /// Changes the answers to the requests for a path.
+    pub(crate) fn answer_differently(
+        &self,
+        path: &str,
+        change: impl Fn(Answer) -> Answer,
+    ) -> &Self {
+        let mut scripts = self.state.scripts.lock().unwrap();
+        for answer in scripts.entry(path.to_owned()).or_default() {
+            *answer = change(answer.clone());
+        }
+        drop(scripts);
+        self
+    }
+
+    /// Moves the answers for a path to another.
+    pub(crate) fn answer_elsewhere(&self, path: &str, other: &str) -> &Self {
+        let mut scripts = self.state.scripts.lock().unwrap();
+        let answers = scripts.remove(path).unwrap_or_default();
+        scripts.insert(other.to_owned(), answers);
+        drop(scripts);
+        self
+    }
+
+    /// Answers the next request for a path in this way, and the others as before.
+    pub(crate) fn answer_first(&self, path: &str, answer: Answer) -> &Self {
+        let mut scripts = self.state.scripts.lock().unwrap();
+        scripts
+            .entry(path.to_owned())
+            .or_default()
+            .push_front(answer);
+        drop(scripts);
+        self
+    }
+
     /// Serves the files of a directory for paths without a script.
     pub(crate) fn serve_directory(&self, directory: &Path) -> &Self {
         *self.state.directory.lock().unwrap() = Some(directory.to_owned());
@@ -108,11 +147,16 @@ impl Server {
         self.state.log.lock().unwrap().clone()
     }
 
+    /// The requests since the last call of this.
+    pub(crate) fn take_log(&self) -> Vec<Logged> {
+        std::mem::take(&mut *self.state.log.lock().unwrap())
+    }
+
     /// The paths of all requests so far, without the slash in front.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.log()
             .iter()
-            .map(|logged| logged.target.trim_start_matches('/').to_owned())
+            .map(|logged| logged.path().to_owned())
             .collect()
     }
 }

@@ -7,6 +7,7 @@ mod directory;
 mod requests;
 mod resumption;
 #[path = "../server/mod.rs"]
+#[expect(dead_code, reason = "only some of its answers are needed here")]
 mod server;
 
 use std::io::{Cursor, Write as _};
