@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use grease_core::config::{self, Absent, Config, Loaded};
 use grease_core::model::AbsolutePath;
 use grease_core::sys::env::Env;
+use grease_core::sys::fs;
 use grease_core::sys::host::Account;
 
 /// Flags that all programs have.
@@ -43,10 +44,12 @@ pub(crate) enum Color {
 }
 
 /// Where `.m2` is: `$HOME`, as everywhere in a shell, else the home of the account, as for Java.
+///
+/// The home of someone else, as `sudo` may leave it, does not say what is run as us.
 pub(crate) fn home(env: &Env, account: &Account) -> PathBuf {
     let variable = env.raw("HOME").map(PathBuf::from);
     variable
-        .filter(|home| home.is_absolute())
+        .filter(|home| home.is_absolute() && fs::is_owned(home, account.uid))
         .unwrap_or_else(|| account.home.clone())
 }
 

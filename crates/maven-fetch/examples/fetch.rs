@@ -167,6 +167,8 @@ fn repositories(settings: &Settings, more: &[String]) -> Result<Vec<Repository>,
             }
             Ok(repositories)
         }
+        // What is here already needs none.
+        Err(settings::Error::NoRepository) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
 }

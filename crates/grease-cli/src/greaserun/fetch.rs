@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use grease_core::config::Config;
 use grease_core::deployment::{Artifact, Manner, Named, Origin, Setting, Update, Watch};
 use grease_core::dispatch::Trigger;
-use grease_core::model::ErrorKind;
 use grease_core::sys::{clock, state};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -19,6 +18,9 @@ use crate::shared;
 
 /// How long a download lasts before it is worth a progress bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
+
+/// A cache in which nothing can be made, for want of one.
+const NOWHERE: &str = "/proc/scalegrease";
 
 /// How the bar looks, with and without the length known.
 const BAR: &str = "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
@@ -35,13 +37,12 @@ pub(super) fn bring(
     report: &Report<'_>,
 ) -> Result<Option<Artifact>, Failure> {
     let cache = match named {
-        Named::Coordinates(_) => {
-            state::cache_dir(shared::state_dir(config), &caller.env, &caller.account).map_err(
-                |error| {
-                    let text = format!("there is no place to keep artifacts: {error}");
-                    Failure::new(ErrorKind::Io, text)
-                },
-            )?
+        Named::Coordinates { .. } => {
+            state::cache_dir(shared::state_dir(config), &caller.env, &caller.account)
+                .unwrap_or_else(|error| {
+                    report.warn(&format!("nothing is remembered between runs: {error}"));
+                    PathBuf::from(NOWHERE)
+                })
         }
         Named::Nothing | Named::File(_) => PathBuf::new(),
     };

@@ -130,7 +130,7 @@ fn sections_that_contradict_themselves_are_told() {
     assert_snapshot!(told(text, &Env::default()), @r#"
     error: 6 problems in config `/etc/scalegrease.json`
       /etc/scalegrease.json:4: artifacts.repositories[1].id: another repository is called `one` already
-      /etc/scalegrease.json:4: artifacts.repositories[1].url: expected an address with `https://`, `http://` or `file://`, or an absolute path, found `ftp://two.example`
+      /etc/scalegrease.json:4: artifacts.repositories[1].url: expected an address with `https://`, `http://` or `file://`, or an absolute path, found `ftp`
       /etc/scalegrease.json:6: guard.jitter.max: at most 1h is allowed, found 2h
       /etc/scalegrease.json:8: logs.limits.tail: the end kept, 2MiB, is longer than the log, 1MiB (`limits.run`)
       /etc/scalegrease.json:9: logs.retention.failed_days: failed runs would be kept for 7 days, others for 30 (`retention.days`)

@@ -1,10 +1,10 @@
-//! The child that fetches where a file system over a network is involved: it can be abandoned when
-//! that hangs.
+//! The child that fetches: it can be abandoned when a name server or a file system over a network
+//! hangs, and what it used of threads and memory ends with it.
 //!
 //! The same program, started again as `greaserun __fetch`, gets its task as JSON on standard input
-//! and tells what happens, one JSON object in a line, on standard output. An artifact that lies on
-//! such a file system is copied into the cache, so that neither greaserun nor the job ever touches
-//! it there.
+//! and tells what happens, one JSON object in a line, on standard output. An artifact that lies on a
+//! file system over a network is copied into the cache, so that neither greaserun nor the job ever
+//! touches it there.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -13,15 +13,15 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use maven_fetch::coordinates::Coordinates;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::config::Artifacts;
 use super::maven::{self, Error, Here, Manner, Setting, Watch};
 use crate::model::{ErrorKind, Explain as _};
-use crate::sys::clock;
 use crate::sys::env::Env;
+use crate::sys::{clock, fs};
 
 /// First argument by which a program knows that it is this child.
 pub const ARGUMENT: &str = "__fetch";
@@ -29,9 +29,9 @@ pub const ARGUMENT: &str = "__fetch";
 /// Our own program, whatever its path was and whether it is there still.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Longest silence. The child is silent while it waits for another process to fetch the same, a
-/// minute after that one last moved, and for the beginning of an answer, 30 seconds.
-const SILENCE_MAX: Duration = Duration::from_mins(5);
+/// Longest silence. The child is silent while it waits for another process that fetches the same, for
+/// a minute after that one last moved, and while it asks, for half a minute each time.
+const SILENCE_MAX: Duration = Duration::from_secs(150);
 
 /// Distance of the child's reports of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -42,6 +42,8 @@ const BYTES_MAX: u64 = 4 << 20;
 /// What the child is to do. The environment it simply has.
 #[derive(Serialize, Deserialize)]
 struct Task {
+    /// Process id of greaserun.
+    parent: i32,
     coordinates: String,
     artifacts: Artifacts,
     home: PathBuf,
@@ -79,12 +81,26 @@ pub fn run() -> u8 {
         Ok(Ok(task)) => task,
         Ok(Err(_)) | Err(_) => return 64, // It is started by greaserun alone.
     };
+    if !is_bound_to(task.parent) {
+        return 70; // Nobody waits for it any more.
+    }
     let answer = match work(&task) {
         Ok(here) => Message::Here(here),
         Err(error) => Message::Failed(told(&error)),
     };
     tell(&answer);
     0
+}
+
+/// Lets go of what the caller of greaserun left open, a lock for one, and ends with greaserun.
+fn is_bound_to(parent: i32) -> bool {
+    for descriptor in fs::open_descriptors() {
+        if descriptor > 2 {
+            nix::unistd::close(descriptor).ok(); // That of the directory just read is closed already.
+        }
+    }
+    set_parent_process_death_signal(Some(Signal::KILL)).is_ok()
+        && getppid().is_some_and(|now| now.as_raw_nonzero().get() == parent)
 }
 
 fn work(task: &Task) -> Result<Here, Error> {
@@ -140,13 +156,13 @@ fn told(error: &Error) -> Told {
 
 /// Has a child bring the artifact, and gives it up when it is silent for too long.
 pub(super) fn fetch(
-    coordinates: &Coordinates,
+    argument: &str,
     setting: &Setting<'_>,
     watch: &mut Watch<'_>,
-    place: &str,
 ) -> Result<Here, Error> {
     let task = Task {
-        coordinates: coordinates.to_string(),
+        parent: std::process::id().cast_signed(),
+        coordinates: argument.to_owned(),
         artifacts: setting.config.clone(),
         home: setting.home.to_owned(),
         cache: setting.cache.to_owned(),
@@ -160,9 +176,7 @@ pub(super) fn fetch(
         let line = lines.next(&mut output, SILENCE_MAX).map_err(Error::Child);
         let Some(line) = line? else {
             abandon(&mut child);
-            return Err(Error::Hangs {
-                place: place.to_owned(),
-            });
+            return Err(Error::Silent);
         };
         match serde_json::from_slice(&line).map_err(|error| Error::Child(error.into()))? {
             Message::Progress {
@@ -193,6 +207,8 @@ fn start(env: &Env, task: &[u8]) -> io::Result<Child> {
         .envs(env.iter())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // Whoever waits for the end of ours must not wait for one that was given up.
+        .stderr(Stdio::null())
         .spawn()?;
     let mut stdin = child.stdin.take().expect("it is piped");
     stdin.write_all(task)?;

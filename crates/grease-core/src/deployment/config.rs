@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::quantity::Span;
+use maven_fetch::coordinates::{Field, check};
+
+use crate::model::quantity::Wait;
 use crate::model::{AbsolutePath, Flaw};
 
 /// Where artifacts come from and how old a copy may be.
@@ -17,8 +19,9 @@ pub struct Artifacts {
     pub local_repository: Option<AbsolutePath>,
     /// Maven's settings file; `~/.m2/settings.xml` if absent.
     pub settings: Option<AbsolutePath>,
-    /// How long a cached artifact may still be used while its repository cannot be asked.
-    pub max_stale: Span,
+    /// How long ago an artifact must have been certain to be used while its repository cannot be
+    /// asked; `forever` stops no job whose artifact is here.
+    pub max_stale: Wait,
 }
 
 impl Default for Artifacts {
@@ -27,7 +30,7 @@ impl Default for Artifacts {
             repositories: Vec::new(),
             local_repository: None,
             settings: None,
-            max_stale: Span::days(7),
+            max_stale: Wait::Forever,
         }
     }
 }
@@ -67,13 +70,26 @@ impl Artifacts {
             }
             let schemes = ["http://", "https://", "file://", "/"];
             if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+                // What follows the scheme may be a password.
+                let start = url
+                    .split_once("://")
+                    .map_or("something else", |(scheme, _)| scheme);
                 flaws.push(Flaw::new(
                     format!("{key}.url"),
                     format!(
                         "expected an address with `https://`, `http://` or `file://`, or an absolute \
-                         path, found `{url}`"
+                         path, found `{start}`"
                     ),
                 ));
+            }
+            for (place, group) in repository.groups.iter().enumerate() {
+                let name = group.strip_suffix(".*").unwrap_or(group);
+                if let Err(error) = check(Field::Group, name) {
+                    flaws.push(Flaw::new(
+                        format!("{key}.groups[{place}]"),
+                        format!("expected a group such as `com.acme`: {error}"),
+                    ));
+                }
             }
         }
         flaws

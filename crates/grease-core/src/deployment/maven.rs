@@ -124,8 +124,10 @@ pub(super) fn coordinates(argument: &str) -> Result<Coordinates, Error> {
 
 /// Brings the artifact that coordinates mean.
 ///
-/// What is on a file system over a network is left to a child.
+/// What was answered lately is recalled here. All else is done by a child: it can be abandoned when
+/// a name server or a file system over a network hangs, and its threads and memory end with it.
 pub(super) fn fetch(
+    argument: &str,
     coordinates: &Coordinates,
     setting: &Setting<'_>,
     watch: &mut Watch<'_>,
@@ -135,13 +137,40 @@ pub(super) fn fetch(
         || setting.home.join(".m2"),
         |path| path.as_path().to_owned(),
     );
-    if let Some(place) = remote(&[&m2]) {
-        return child::fetch(coordinates, setting, watch, &place);
+    let mut place = remote(&[&m2]);
+    if place.is_none() {
+        let sources = Sources::read(setting)?;
+        place = sources.remote();
+        let recalled = match place {
+            None => sources.fetcher(setting).recall(coordinates, &watch.now),
+            Some(_) => None,
+        };
+        if let Some(recalled) = recalled {
+            return Ok(here(recalled, &sources.warnings));
+        }
     }
-    let sources = Sources::read(setting)?;
-    match sources.remote() {
-        Some(place) => child::fetch(coordinates, setting, watch, &place),
-        None => sources.fetch(coordinates, setting, watch),
+    match child::fetch(argument, setting, watch) {
+        Err(Error::Silent) if !setting.manner.offline => {
+            // Perhaps a repository in a directory hangs, and the artifact is here.
+            let manner = Manner {
+                offline: true,
+                ..setting.manner
+            };
+            let offline = Setting { manner, ..*setting };
+            let mut here =
+                child::fetch(argument, &offline, watch).map_err(|_| silent(place.clone()))?;
+            here.origin.notices.push(silent(place).to_string());
+            Ok(here)
+        }
+        Err(Error::Silent) => Err(silent(place)),
+        other => other,
+    }
+}
+
+/// What to say of a child that was given up.
+fn silent(place: Option<String>) -> Error {
+    Error::Hangs {
+        place: place.unwrap_or_else(|| "a repository".to_owned()),
     }
 }
 
@@ -189,20 +218,23 @@ impl Sources {
         remote(&paths)
     }
 
+    fn fetcher<'a>(&'a self, setting: &Setting<'_>) -> Fetcher<'a> {
+        Fetcher {
+            repositories: &self.repositories,
+            local: &self.local,
+            state: &self.state,
+            preferences: preferences(setting, self.settings.offline),
+        }
+    }
+
     fn fetch(
         &self,
         coordinates: &Coordinates,
         setting: &Setting<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<Here, Error> {
-        let fetcher = Fetcher {
-            repositories: &self.repositories,
-            local: &self.local,
-            state: &self.state,
-            preferences: preferences(setting, self.settings.offline),
-        };
         let progress = &mut *watch.progress;
-        let outcome = fetcher.fetch(
+        let outcome = self.fetcher(setting).fetch(
             coordinates,
             &mut Occasion {
                 now: watch.now.clone(),
@@ -248,7 +280,7 @@ fn preferences(setting: &Setting<'_>, settings_offline: bool) -> Preferences {
         }),
         tolerance: Tolerance {
             strict,
-            age_max: setting.config.max_stale.get(),
+            age_max: setting.config.max_stale.limit().unwrap_or(Duration::MAX),
         },
         attended,
         ..Preferences::default()
@@ -305,7 +337,10 @@ pub enum Error {
     #[error("cannot have the artifact fetched by a process of its own")]
     Child(#[source] io::Error),
     /// The child that was to fetch it was given up.
-    #[error("there is no answer from `{place}`, which is on a network")]
+    #[error("the fetch of the artifact has been silent for too long")]
+    Silent,
+    /// The same, with what was probably waited for.
+    #[error("there is no answer from `{place}`")]
     Hangs {
         /// A path, and the kind of its file system.
         place: String,
@@ -340,7 +375,7 @@ impl Explain for Error {
             Self::NoRepository => maven_fetch::ErrorKind::Config,
             Self::Fetch(error) => error.kind(),
             Self::Told(told) => return told.kind,
-            Self::Hangs { .. } => maven_fetch::ErrorKind::Unreachable,
+            Self::Silent | Self::Hangs { .. } => maven_fetch::ErrorKind::Unreachable,
             Self::Child(_) | Self::Copy { .. } => maven_fetch::ErrorKind::Io,
         };
         match kind {
@@ -362,7 +397,9 @@ impl Explain for Error {
             Self::NoRepository => Some(NO_REPOSITORY.to_owned()),
             Self::Fetch(error) => error.hint(),
             Self::Told(told) => told.hint.clone(),
-            Self::Hangs { .. } => Some("is its server up? `mount` shows where it is".to_owned()),
+            Self::Silent | Self::Hangs { .. } => {
+                Some("is its server up? `mount` shows where a directory is".to_owned())
+            }
             Self::Child(_) | Self::Copy { .. } => None,
         }
     }

@@ -42,7 +42,12 @@ pub enum Named {
     /// A file that exists.
     File(PathBuf),
     /// Maven coordinates.
-    Coordinates(Box<maven_fetch::coordinates::Coordinates>),
+    Coordinates {
+        /// As they are written.
+        argument: String,
+        /// What that means.
+        meant: Box<maven_fetch::coordinates::Coordinates>,
+    },
 }
 
 /// Tells what ARTIFACT names: `-` for none, a path that exists, or coordinates.
@@ -60,10 +65,10 @@ pub fn named(argument: &str, directory: &Path) -> Result<Named, Error> {
             path,
             source: error,
         }),
-        Err(_) if argument.contains(':') && !argument.contains('/') => {
-            let coordinates = maven::coordinates(argument)?;
-            Ok(Named::Coordinates(Box::new(coordinates)))
-        }
+        Err(_) if argument.contains(':') && !argument.contains('/') => Ok(Named::Coordinates {
+            argument: argument.to_owned(),
+            meant: Box::new(maven::coordinates(argument)?),
+        }),
         Err(_) => Err(Error::Missing { path }),
     }
 }
@@ -85,8 +90,8 @@ impl Named {
         match self {
             Self::Nothing => Ok(None),
             Self::File(path) => local(path).map(Some),
-            Self::Coordinates(coordinates) => {
-                let here = maven::fetch(coordinates, setting, watch)?;
+            Self::Coordinates { argument, meant } => {
+                let here = maven::fetch(argument, meant, setting, watch)?;
                 let jar = is_archive(&here.path).then(|| Jar::open(&here.path));
                 Ok(Some(Artifact {
                     jar: jar.transpose()?,

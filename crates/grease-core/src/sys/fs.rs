@@ -1,6 +1,7 @@
 //! Files: bounded reads, atomic writes, private directories, what a directory lies on.
 
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -200,6 +201,22 @@ pub fn is_noexec(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
+/// Whether a directory belongs to a user or to root.
+pub fn is_owned(path: &Path, uid: u32) -> bool {
+    fs_err::metadata(path).is_ok_and(|found| found.uid() == uid || found.uid() == 0)
+}
+
+/// The descriptors that this process has open.
+pub fn open_descriptors() -> Vec<i32> {
+    let entries = fs_err::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
 /// Whether something can still be made on the file system of `path`: it is not read-only and
 /// has a block and an inode left.
 pub fn has_room(path: &Path) -> bool {
@@ -234,12 +251,49 @@ const REMOTE_MOUNTS: &[&str] = &[
     "beegfs",
 ];
 
-/// The kind of the mount over a network that `path` lies on, as written; `None` for a local one.
+/// Most links that are followed, as the kernel does.
+const LINKS_MAX: usize = 40;
+
+/// The kind of the mount over a network that `path` lies on, or that leads to it; `None` for a local
+/// one.
 ///
-/// Touches nothing of the path, which may hang.
+/// Touches nothing that is on such a mount, which may hang.
 pub fn remote_mount(path: &Path) -> Option<String> {
     let mounts = read_bounded(Path::new("/proc/self/mountinfo"), 16 << 20).ok()?;
-    remote_among(&mounts, path)
+    let mut rest = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match step(&mounts, &rest) {
+            Step::Remote(kind) => return Some(kind),
+            Step::Local => return None,
+            Step::Link(target) => rest = target,
+        }
+    }
+    None
+}
+
+/// Where a path leads, up to the first link in it.
+enum Step {
+    Remote(String),
+    Link(PathBuf),
+    Local,
+}
+
+fn step(mounts: &str, path: &Path) -> Step {
+    let mut walked = PathBuf::new();
+    let mut components = path.components();
+    while let Some(component) = components.next() {
+        walked.push(component);
+        if let Some(kind) = remote_among(mounts, &walked) {
+            return Step::Remote(kind);
+        }
+        // It is on a local file system.
+        if let Ok(target) = rustix::fs::readlink(&walked, Vec::new()) {
+            let target = Path::new(std::ffi::OsStr::from_bytes(target.as_bytes())).to_owned();
+            walked.pop();
+            return Step::Link(walked.join(target).join(components.as_path()));
+        }
+    }
+    Step::Local
 }
 
 /// The last of the longest mount points counts: it covers the others (`proc_pid_mountinfo(5)`).

@@ -24,8 +24,8 @@ impl Work<'_, '_> {
         let directory = self.fetcher.state.copies();
         let failed = |source: io::Error| {
             Box::new(LocalError::Io {
-                action: "copy",
-                path: obtained.path.clone(),
+                action: "copy it to",
+                path: directory.join(artifact.file_name()),
                 source,
             })
         };

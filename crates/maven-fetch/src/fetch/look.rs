@@ -14,7 +14,7 @@ use crate::download::{
     Deadline, Downloader, MetadataAnswer, MetadataBody, MetadataFile, Otherwise, Situation,
 };
 use crate::local::{StoredMetadata, is_due};
-use crate::metadata::{ArtifactMetadata, MetadataError, SnapshotMetadata};
+use crate::metadata::{ArtifactMetadata, Dated, MetadataError, SnapshotMetadata};
 use crate::repository::Repository;
 use crate::resolve::{Answer, Knowledge, LastGood, Level, Trouble};
 use crate::state::{FileKey, FileRecord};
@@ -67,7 +67,7 @@ impl Look<'_> {
         }
     }
 
-    fn look<M>(
+    fn look<M: Dated>(
         &self,
         query: &Query,
         repository: &Repository,
@@ -113,10 +113,11 @@ impl Look<'_> {
             return looked;
         }
         let record = record.filter(|_| !query.no_cache && looked.knowledge.last_good.is_some());
+        // Of the very file that was read: another process may replace it at any moment.
         let unchanged = record.filter(|record| {
             stored
                 .as_ref()
-                .is_some_and(|stored| record.validators_for(&stored.path).is_some())
+                .is_some_and(|stored| stored.facts == record.facts)
         });
         self.request(query, repository, unchanged, parse, &mut looked);
         looked
@@ -168,7 +169,7 @@ impl Look<'_> {
         Some(Answer::Failed(Trouble::Unreachable(outage)))
     }
 
-    fn request<M>(
+    fn request<M: Dated>(
         &self,
         query: &Query,
         repository: &Repository,
@@ -222,8 +223,14 @@ impl Look<'_> {
     }
 }
 
+/// Says that metadata was written before the one that is here: a replica that lags behind gives it.
+fn older<M: Dated>(metadata: &M, known: &M) -> Option<String> {
+    let (date, known) = (metadata.last_updated()?, known.last_updated()?);
+    (date < known).then(|| format!("it is of {date}, and that of {known} was there before"))
+}
+
 /// Reads what came, and says what it is worth.
-fn read<M>(
+fn read<M: Dated>(
     url: &str,
     body: MetadataBody,
     parse: &dyn Fn(&[u8]) -> Result<M, MetadataError>,
@@ -231,6 +238,11 @@ fn read<M>(
 ) -> Answer<M> {
     match parse(&body.bytes) {
         Ok(metadata) => {
+            let known = looked.knowledge.last_good.as_ref();
+            if let Some(problem) = known.and_then(|known| older(&metadata, &known.metadata)) {
+                looked.tried = Some(format!("`{url}`: {problem}"));
+                return Answer::Failed(Trouble::Invalid(problem));
+            }
             looked
                 .notices
                 .extend(body.mismatch.map(|mismatch| Notice::MetadataChecksum {

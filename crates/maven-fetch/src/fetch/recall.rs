@@ -1,9 +1,11 @@
 //! The way without a question: what was answered a short while ago, and is still here.
 
+use std::path::PathBuf;
+
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 
 use super::{Fetched, Fetcher};
-use crate::coordinates::{Coordinates, VersionRequest, base_version};
+use crate::coordinates::{Coordinates, Resolved, VersionRequest, base_version};
 use crate::local::{FileFacts, is_due};
 use crate::repository::{Repository, UpdatePolicy};
 use crate::resolve::{Facts, Freshness, is_higher};
@@ -32,10 +34,7 @@ impl Fetcher<'_> {
         let is_recent = waited_since
             .is_some_and(|since| resolution.checked_at.duration_since(since) >= -COALESCE)
             || !self.is_due(coordinates, resolution.checked_at, now);
-        let is_valid = is_recent
-            && resolution.is_intact()
-            && !self.is_installed_since(coordinates, &resolution);
-        is_valid.then(|| Fetched {
+        (is_recent && resolution.is_intact()).then(|| Fetched {
             artifact: resolution.resolved,
             path: resolution.path,
             repository: Some(resolution.repository_id).filter(|id| !id.is_empty()),
@@ -86,6 +85,7 @@ impl Fetcher<'_> {
             sha1: fetched.sha1.clone(),
             sha256: fetched.sha256.clone(),
             checked_at,
+            witnesses: self.witnesses(facts.coordinates, &fetched.artifact),
             certain,
         };
         let key = self.key(facts.coordinates);
@@ -129,20 +129,30 @@ impl Fetcher<'_> {
         })
     }
 
-    /// Whether something was installed here after the answer.
-    fn is_installed_since(&self, coordinates: &Coordinates, resolution: &Resolution) -> bool {
+    /// The files that say what is installed here, on which the answer depends too.
+    fn witnesses(
+        &self,
+        coordinates: &Coordinates,
+        artifact: &Resolved,
+    ) -> Vec<(PathBuf, Option<FileFacts>)> {
         if matches!(coordinates.version, VersionRequest::Exact(_)) {
-            return false;
+            return Vec::new();
         }
-        let base = base_version(&resolution.resolved.version);
-        let directories = [
-            coordinates.directory(),
-            coordinates.version_directory(&base),
-        ];
-        directories.iter().any(|directory| {
-            self.local
-                .installed_at(directory)
-                .is_some_and(|installed| installed > resolution.checked_at)
-        })
+        let base = base_version(&artifact.version);
+        let mut paths = self.local.installed(&coordinates.directory());
+        if base.ends_with("SNAPSHOT") {
+            paths.extend(self.local.installed(&coordinates.version_directory(&base)));
+        }
+        if artifact.version.ends_with("SNAPSHOT") {
+            // What was handed out is a copy of it.
+            paths.push(self.local.head().join(artifact.path()));
+        }
+        paths
+            .into_iter()
+            .map(|path| {
+                let facts = FileFacts::of(&path).ok();
+                (path, facts)
+            })
+            .collect()
     }
 }

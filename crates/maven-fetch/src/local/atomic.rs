@@ -7,6 +7,8 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{File, OpenOptions};
 use tempfile::Builder;
 
+use super::facts::FileFacts;
+
 /// Longest part of a file's name that its temporary file repeats: names have at most 255 bytes,
 /// and host, process and random part need some of them.
 const STEM_MAX_BYTES: usize = 120;
@@ -20,7 +22,8 @@ pub(crate) enum Durability {
     Rebuildable,
 }
 
-/// Replaces the file at `path`; a new one gets `mode` without what the umask takes.
+/// Replaces the file at `path`; a new one gets `mode` without what the umask takes. Says what the
+/// file system says about this very file: another process may replace it a moment later.
 ///
 /// The temporary file is named `.<name>.<host>.<process>.<random>.tmp`, so that hosts that share
 /// the directory never collide and old ones can be told.
@@ -29,7 +32,7 @@ pub(crate) fn replace(
     bytes: &[u8],
     mode: u32,
     durability: Durability,
-) -> io::Result<()> {
+) -> io::Result<FileFacts> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidFilename.into());
     };
@@ -52,13 +55,14 @@ pub(crate) fn replace(
     if durability == Durability::Whole {
         file.as_file().sync_all()?;
     }
+    let facts = FileFacts::from(&file.as_file().metadata()?);
     let (file, temporary) = file.into_parts();
     close(file)?;
     temporary.persist(path)?;
-    match durability {
-        Durability::Whole => sync_directory(directory),
-        Durability::Rebuildable => Ok(()),
+    if durability == Durability::Whole {
+        sync_directory(directory)?;
     }
+    Ok(facts)
 }
 
 /// Closes a file: file systems over a network report a full disk or quota here at the latest.
@@ -93,7 +97,8 @@ mod tests {
         replace(&path, b"one", 0o600, Durability::Whole).unwrap();
         let first = fs_err::metadata(&path).unwrap();
         let reader = fs_err::read(&path).unwrap();
-        replace(&path, b"two", 0o600, Durability::Rebuildable).unwrap();
+        let facts = replace(&path, b"two", 0o600, Durability::Rebuildable).unwrap();
+        assert_eq!(facts, FileFacts::of(&path).unwrap());
         assert_eq!(
             (reader, fs_err::read(&path).unwrap()),
             (b"one".to_vec(), b"two".to_vec())

@@ -77,7 +77,7 @@ fn merge_under(
         if let Attempt::Impossible(errno) = lock {
             tracing::debug!(path = %path.display(), %errno, "no lock: the file is replaced");
             let replaced = atomic::replace(path, text.as_bytes(), 0o666, Durability::Whole);
-            return replaced.map_err(failed("replace"));
+            return replaced.map(drop).map_err(failed("replace"));
         }
         return file
             .write_all_at(text.as_bytes(), 0)

@@ -30,14 +30,11 @@ pub struct StoredMetadata {
 }
 
 impl LocalRepository {
-    /// Tells when something was last installed here in a directory such as `com/ex/app`.
-    pub(crate) fn installed_at(&self, directory: &str) -> Option<Timestamp> {
+    /// Where it stands what was installed here in a directory such as `com/ex/app`.
+    pub(crate) fn installed(&self, directory: &str) -> Vec<PathBuf> {
         let name = layout::metadata_file_name("local");
-        let modified = |root: &Path| {
-            let metadata = fs_err::metadata(root.join(directory).join(&name)).ok()?;
-            Timestamp::try_from(metadata.modified().ok()?).ok()
-        };
-        self.places().filter_map(modified).max()
+        let path = |root: &Path| root.join(directory).join(&name);
+        self.places().map(path).collect()
     }
 
     /// Reads the metadata of the repository `id` (`local`: of what was installed here) for a

@@ -101,9 +101,8 @@ impl Place {
     ) -> Result<Published, LocalError> {
         let name = layout::metadata_file_name(id);
         let path = self.directory.join(&name);
-        atomic::replace(&path, bytes, 0o666, Durability::Whole)
+        let facts = atomic::replace(&path, bytes, 0o666, Durability::Whole)
             .map_err(LocalError::io("publish", &path))?;
-        let facts = FileFacts::of(&path).map_err(LocalError::io("look at", &path))?;
         let mut warnings = Vec::new();
         // Maven's checksum of the metadata before; it reads it never again.
         warnings.extend(remove(&self.directory.join(format!("{name}.sha1"))).err());

@@ -68,6 +68,24 @@ pub struct Build {
     pub updated: Option<String>,
 }
 
+/// Metadata that says when it was written.
+pub(crate) trait Dated {
+    /// As `yyyyMMddHHmmss`; compared as text, as Maven does.
+    fn last_updated(&self) -> Option<&str>;
+}
+
+impl Dated for ArtifactMetadata {
+    fn last_updated(&self) -> Option<&str> {
+        self.last_updated.as_deref()
+    }
+}
+
+impl Dated for SnapshotMetadata {
+    fn last_updated(&self) -> Option<&str> {
+        self.last_updated.as_deref()
+    }
+}
+
 impl ArtifactMetadata {
     /// Reads metadata that was asked for, and accepts it if it is complete, about these
     /// coordinates, and names at least one version.

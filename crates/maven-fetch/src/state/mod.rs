@@ -267,6 +267,7 @@ impl State {
         };
         make_parent(&path)
             .and_then(|()| replace(&path, &bytes, 0o600, Durability::Rebuildable))
+            .map(drop)
             .map_err(|source| StateError::Write { path, source })
     }
 }

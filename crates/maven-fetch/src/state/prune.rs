@@ -126,6 +126,7 @@ mod tests {
             sha1: "1".to_owned(),
             sha256: "2".to_owned(),
             checked_at: Timestamp::UNIX_EPOCH,
+            witnesses: Vec::new(),
             certain: true,
         };
         state

@@ -68,6 +68,9 @@ pub struct Resolution {
     pub sha256: String,
     /// When the oldest of the answers behind it was given: from then on it is as fresh as they.
     pub checked_at: Timestamp,
+    /// Files on which the answer depends beside it, as they were then; none where there was none.
+    #[serde(default)]
+    pub witnesses: Vec<(PathBuf, Option<FileFacts>)>,
     /// Whether it was certain. Else it is higher than the last one that was, at `checked_at`, and
     /// is remembered so that the version does not go down.
     #[serde(default = "certain")]
@@ -80,9 +83,13 @@ fn certain() -> bool {
 }
 
 impl Resolution {
-    /// Tells whether the file is here as it was.
+    /// Tells whether the file is here as it was, and all that the answer depends on.
     pub fn is_intact(&self) -> bool {
         FileFacts::of(&self.path).is_ok_and(|facts| facts == self.facts)
+            && self
+                .witnesses
+                .iter()
+                .all(|(path, facts)| FileFacts::of(path).ok() == *facts)
     }
 }
 

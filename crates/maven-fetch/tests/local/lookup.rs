@@ -87,15 +87,14 @@ fn a_damaged_file_counts_as_missing_and_only_the_last_one_is_kept() {
     let sha1 = sha1(&jar("one"));
     for round in 0..2 {
         let published = user.publish(&resolved, &jar("one"));
-        damage(&published.path);
-        if round == 1 {
-            fs_err::OpenOptions::new()
-                .append(true)
-                .open(&published.path)
-                .unwrap()
-                .set_len(9000)
-                .unwrap();
-        }
+        // Two cuts, so that the two damaged files differ.
+        let length = fs_err::metadata(&published.path).unwrap().len();
+        fs_err::OpenOptions::new()
+            .append(true)
+            .open(&published.path)
+            .unwrap()
+            .set_len(length - 5 - round)
+            .unwrap();
         let known = Known {
             facts: &published.facts,
             sha1: &sha1,
@@ -132,6 +131,24 @@ fn a_damaged_file_counts_as_missing_and_only_the_last_one_is_kept() {
             crate::sha1(&fs_err::read(quarantine).unwrap())
         )));
     }
+}
+
+#[test]
+fn another_file_in_place_of_the_recorded_one_is_told_and_stays() {
+    let user = User::new();
+    let resolved = app("1.0");
+    let sha1 = sha1(&jar("one"));
+    let published = user.publish(&resolved, &jar("one"));
+    damage(&published.path);
+    let known = Known {
+        facts: &published.facts,
+        sha1: &sha1,
+    };
+    let mut warnings = Vec::new();
+    let found = user.repository.find(&resolved, Some(known), &mut warnings);
+    let content = Content::read(&published.path).unwrap();
+    assert_eq!(found.unwrap().evidence, Evidence::Replaced(content));
+    assert!(warnings.is_empty(), "{warnings:?}");
 }
 
 #[test]

@@ -166,6 +166,7 @@ fn a_resolution_holds_as_long_as_its_file_is_untouched() {
             sha1: sha1(&jar("one")),
             sha256: String::new(),
             checked_at: stamp(1000),
+            witnesses: Vec::new(),
             certain: true,
         };
         user.state
