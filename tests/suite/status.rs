@@ -149,7 +149,7 @@ fn all_that_is_wrong_with_the_config_is_told_at_once_unknown_keys_too() {
     ----- stdout
     error: [SANDBOX]/scalegrease.json:2: artefacts: unknown key, without effect
     hint: the nearest known key is `artifacts`
-    error: [SANDBOX]/scalegrease.json:3: artifacts.max_stale: expected a duration such as `250ms`, `60s`, `1h30m`, `7d` or a number of seconds, found `soon`
+    error: [SANDBOX]/scalegrease.json:3: artifacts.max_stale: expected a duration such as `60s`, `1h30m`, a number of seconds, or `forever`, found `soon`
     error: [SANDBOX]/scalegrease.json:4: jobs.defaults.nice: expected a number from -20 to 19, found 99
     error: [SANDBOX]/scalegrease.json:4: jobs.defaults.qwerty: unknown key, without effect
     hint: take it out, or look up its name in docs/config.md

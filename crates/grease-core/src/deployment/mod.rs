@@ -4,6 +4,7 @@ pub mod child;
 pub mod config;
 mod maven;
 mod pruning;
+mod refusal;
 mod sources;
 
 use std::io;
