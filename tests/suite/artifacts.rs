@@ -423,6 +423,77 @@ fn is_file(path: &Path) -> bool {
 }
 
 #[test]
+fn the_settings_in_the_home_of_another_user_do_not_choose_what_root_runs() {
+    if component::require(Component::MountNamespace).is_none() {
+        return;
+    }
+    let server = repository("1.0");
+    let sandbox = sandbox();
+    let local = sandbox.path("repository");
+    sandbox.config(&json!({"artifacts": {"local_repository": local}}).to_string());
+    let home = sandbox.path("home");
+    fs_err::create_dir_all(home.join(".m2")).unwrap();
+    let settings = format!(
+        "<settings><profiles><profile><id>jobs</id><activation><activeByDefault>true\
+         </activeByDefault></activation><repositories><repository><id>evil</id>\
+         <url>{}</url></repository></repositories></profile></profiles></settings>",
+        server.url()
+    );
+    fs_err::write(home.join(".m2/settings.xml"), settings).unwrap();
+    std::os::unix::fs::chown(&home, Some(65_534), None).unwrap();
+    let finished = run(&sandbox, &["com.acme:etl", "job.sh"]);
+    assert_ne!(finished.code, Some(0), "{}", finished.all());
+    assert_eq!(server.paths(), [""; 0]);
+}
+
+#[test]
+fn a_download_does_not_keep_the_lock_of_whoever_called_greaserun() {
+    let server = repository("1.0");
+    server.script(&path("1.0"), [with_checksum(jar("1.0")).hang()]);
+    let sandbox = asking(&server.url());
+    let lock = sandbox.path("lock");
+    let script = format!(
+        "exec 9>{}; flock 9; exec {} -c {} -r shell com.acme:etl job.sh",
+        lock.display(),
+        sandbox.programs().join("greaserun").display(),
+        sandbox.path("scalegrease.json").display()
+    );
+    let running = sandbox
+        .program("/bin/sh")
+        .arguments(["-c", &script])
+        .start();
+    let begun = std::time::Instant::now();
+    while !server.paths().contains(&path("1.0")) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never asked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let file = fs_err::File::open(&lock).unwrap();
+    assert!(file.try_lock().is_err(), "greaserun holds it");
+    running.signal(Signal::KILL);
+    running.finish();
+    while file.try_lock().is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the lock stays");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_no_group_claims_nothing_silently() {
+    for group in ["com.acme*", "com.acme.", " com.acme", "com/acme", ""] {
+        let sandbox = sandbox();
+        let repository = json!({"id": "corp", "url": "https://h/", "groups": [group]});
+        sandbox.config(&json!({"artifacts": {"repositories": [repository]}}).to_string());
+        let finished = run(&sandbox, &["com.acme:etl", "job.sh"]);
+        assert_eq!(finished.code, Some(78), "{group}: {}", finished.err());
+        assert!(
+            finished.err().contains("repositories[0].groups[0]"),
+            "{}",
+            finished.err()
+        );
+    }
+}
+
+#[test]
 fn an_interrupted_download_is_continued_by_the_next_run() {
     let server = repository("1.0");
     let whole = JarBuilder::new()
