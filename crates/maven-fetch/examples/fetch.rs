@@ -140,15 +140,18 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         },
     };
     let cancel = AtomicBool::new(false);
-    let result = fetcher.fetch(
-        &coordinates,
-        &mut Occasion {
-            now: ZonedDateTime::now(),
-            cancel: &cancel,
-            progress: &mut |_, _| {},
-        },
-    )?;
-    Ok(print(&result, arguments.json)?)
+    let mut occasion = Occasion {
+        now: ZonedDateTime::now(),
+        cancel: &cancel,
+        progress: &mut |_, _| {},
+    };
+    match fetcher.fetch(&coordinates, &mut occasion) {
+        Ok(result) => Ok(print(&result, arguments.json)?),
+        Err(error) if repositories.is_empty() && error.kind() == ErrorKind::Config => {
+            Err(settings::Error::NoRepository.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Those of the settings, then those of the command line. Without any, what is here can be had.

@@ -172,13 +172,13 @@ impl Drop for Server {
     }
 }
 
-/// A port on which nothing listens.
+/// A port on which nothing listens. It is in use as the near end of a connection for as long as
+/// this program runs, so that no server of another test gets it.
 pub(crate) fn closed_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (_, stream) = Box::leak(Box::new((listener, stream)));
+    stream.local_addr().unwrap().port()
 }
 
 /// Answers the requests of one connection.

@@ -1,8 +1,8 @@
 //! Contestants that take turns, and the table of what they took.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -25,8 +25,12 @@ pub(super) struct Contestant {
     name: String,
     /// `None` for a program that this machine does not have.
     command: Option<Command>,
-    /// A directory that is empty when the command starts.
-    emptied: Option<PathBuf>,
+    /// Directories that are empty when the command starts.
+    emptied: Vec<PathBuf>,
+    /// Whether all that was written to their file systems is on the disk by then.
+    settled: bool,
+    /// Whether the command says itself what it took.
+    times_itself: bool,
 }
 
 impl Contestant {
@@ -35,7 +39,9 @@ impl Contestant {
         Self {
             name: name.into(),
             command: Some(command),
-            emptied: None,
+            emptied: Vec::new(),
+            settled: false,
+            times_itself: false,
         }
     }
 
@@ -44,14 +50,31 @@ impl Contestant {
         Self {
             name: format!("{name}: missing on this machine"),
             command: None,
-            emptied: None,
+            emptied: Vec::new(),
+            settled: false,
+            times_itself: false,
         }
     }
 
     /// Empties `directory` before each run of the command, which is not measured.
-    pub(super) fn into_empty(self, directory: PathBuf) -> Self {
+    pub(super) fn into_empty(mut self, directory: PathBuf) -> Self {
+        self.emptied.push(directory);
+        self
+    }
+
+    /// Waits before each run until the disk of the emptied directories has all that was written:
+    /// nobody pays for what others left.
+    pub(super) fn settled(self) -> Self {
         Self {
-            emptied: Some(directory),
+            settled: true,
+            ..self
+        }
+    }
+
+    /// Takes the cost from what the command prints, two numbers of nanoseconds: wall and CPU.
+    pub(super) fn timing_itself(self) -> Self {
+        Self {
+            times_itself: true,
             ..self
         }
     }
@@ -60,34 +83,59 @@ impl Contestant {
         let Some(command) = &mut self.command else {
             return Ok(None);
         };
-        if let Some(directory) = &self.emptied {
-            if directory.exists() {
-                fs_err::remove_dir_all(directory)?;
+        for directory in &self.emptied {
+            empty(directory)?;
+        }
+        if self.settled {
+            for directory in &self.emptied {
+                nix::unistd::syncfs(fs_err::File::open(directory)?)?;
             }
-            fs_err::create_dir(directory)?;
+        }
+        if self.times_itself {
+            command.stdout(Stdio::piped());
         }
         let before = cpu_of_children()?;
         let start = Instant::now();
-        let status = command
-            .status()
+        let output = command
+            .spawn()
+            .and_then(std::process::Child::wait_with_output)
             .with_context(|| format!("cannot start {}", self.name))?;
         let wall = start.elapsed();
         let cpu = cpu_of_children()?.saturating_sub(before);
         ensure!(
-            status.success(),
-            "{} failed with {status}: {command:?}",
-            self.name
+            output.status.success(),
+            "{} failed with {}: {command:?}",
+            self.name,
+            output.status
         );
+        if self.times_itself {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let cost = Cost::parse(&text);
+            return Ok(Some(
+                cost.with_context(|| format!("{} says `{text}`", self.name))?,
+            ));
+        }
         Ok(Some(Cost { wall, cpu }))
     }
 }
 
 /// What one run of a command took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Cost {
     wall: Duration,
     /// User and system time of all its processes.
     cpu: Duration,
+}
+
+impl Cost {
+    /// Reads what a command says about itself.
+    fn parse(text: &str) -> Option<Self> {
+        let (wall, cpu) = text.trim().split_once(' ')?;
+        Some(Self {
+            wall: Duration::from_nanos(wall.parse().ok()?),
+            cpu: Duration::from_nanos(cpu.parse().ok()?),
+        })
+    }
 }
 
 /// The costs of one contestant over all rounds, in milliseconds.
@@ -169,10 +217,10 @@ impl Measured {
             match ours.filter(|_| index > 0) {
                 Some(ours) => writeln!(
                     table,
-                    " {:.2} | {:+.2} | {:.2} | {:+.2} |",
-                    ours.wall_median / wall_median,
+                    " {} | {:+.2} | {} | {:+.2} |",
+                    ratio(ours.wall_median / wall_median),
                     ours.wall_median - wall_median,
-                    ours.cpu_median / cpu_median,
+                    ratio(ours.cpu_median / cpu_median),
                     ours.cpu_median - cpu_median,
                 ),
                 None => writeln!(table, " | | | |"),
@@ -197,6 +245,23 @@ impl Summary {
             cpu_median: median(&cpu)?,
             cpu_minimum: milliseconds(*cpu.first()?),
         })
+    }
+}
+
+/// Makes an empty directory, in place of what is there.
+pub(super) fn empty(directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs_err::remove_dir_all(directory)?;
+    }
+    Ok(fs_err::create_dir_all(directory)?)
+}
+
+/// A ratio with two digits behind the point, or with five where it is so small.
+fn ratio(value: f64) -> String {
+    if value < 0.05 {
+        format!("{value:.5}")
+    } else {
+        format!("{value:.2}")
     }
 }
 
@@ -264,6 +329,48 @@ mod tests {
         assert_eq!(
             [lines[2], lines[4]].map(|line| line.matches('|').count()),
             [10, 10]
+        );
+    }
+
+    #[test]
+    fn a_command_that_times_itself_is_believed_if_it_says_two_numbers() {
+        let cost = Cost {
+            wall: Duration::from_nanos(1_500),
+            cpu: Duration::from_nanos(900),
+        };
+        assert_eq!(Cost::parse("1500 900\n"), Some(cost));
+        for text in ["", "1500", "1500 900 7", "a b", "-1 5"] {
+            assert_eq!(Cost::parse(text), None, "{text}");
+        }
+        let said = |text: &str| {
+            let mut echo = command("echo");
+            echo.arg(text);
+            Contestant::new("it", echo).timing_itself().measure()
+        };
+        assert_eq!(said("1500 900").unwrap(), Some(cost));
+        said("soon").unwrap_err();
+    }
+
+    #[test]
+    fn directories_are_empty_when_a_command_starts() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+        let mut make = command("mkdir");
+        make.arg(one.join("made")).arg(two.join("made"));
+        let mut contestant = Contestant::new("it", make)
+            .into_empty(one.clone())
+            .into_empty(two.clone());
+        for _ in 0..2 {
+            contestant.measure().unwrap();
+            assert!(one.join("made").exists() && two.join("made").exists());
+        }
+    }
+
+    #[test]
+    fn small_ratios_keep_their_digits() {
+        assert_eq!(
+            [0.001_234_5, 0.05, 1.5].map(ratio),
+            ["0.00123", "0.05", "1.50"]
         );
     }
 

@@ -14,7 +14,7 @@ use crate::command::{command, run_quietly};
 pub(super) struct Ground {
     directory: TempDir,
     greaserun: PathBuf,
-    unpack: PathBuf,
+    examples: PathBuf,
     config: PathBuf,
     rounds: Option<u32>,
 }
@@ -33,7 +33,7 @@ impl Ground {
         fs_err::write(&config, settings.to_string())?;
         Ok(Self {
             greaserun: programs.join("greaserun"),
-            unpack: programs.join("examples/unpack"),
+            examples: programs.join("examples"),
             directory,
             config,
             rounds,
@@ -68,9 +68,9 @@ impl Ground {
         greaserun
     }
 
-    /// A program that unpacks a folder of a jar with nothing but the library.
-    pub(super) fn unpack(&self) -> Command {
-        silent(&self.unpack)
+    /// A program that does one thing with nothing but a library: an example of its crate.
+    pub(super) fn example(&self, name: &str) -> Command {
+        silent(self.examples.join(name))
     }
 }
 
@@ -96,9 +96,14 @@ fn build() -> Result<PathBuf> {
         cargo.args(words).current_dir(component::workspace());
         cargo
     };
-    let packages = ["--package", "scalegrease", "--package", "grease-core"];
-    let targets = ["--bin", "greaserun", "--example", "unpack"];
-    run_quietly(cargo(&["build", "--release"]).args(packages).args(targets))?;
+    let mut build = cargo(&["build", "--release", "--bin", "greaserun"]);
+    for package in ["scalegrease", "grease-core", "maven-fetch"] {
+        build.args(["--package", package]);
+    }
+    for example in ["unpack", "fetch", "warm"] {
+        build.args(["--example", example]);
+    }
+    run_quietly(&mut build)?;
     let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
     ensure!(metadata.status.success(), "`cargo metadata` failed");
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;

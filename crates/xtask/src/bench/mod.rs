@@ -4,6 +4,7 @@
 //! `docs/benchmarks.md`. Only comparisons within one run of this chore mean anything: the
 //! contestants take turns, so that they share whatever else the machine does.
 
+mod artifacts;
 mod comparison;
 mod ground;
 mod machine;
@@ -36,6 +37,8 @@ pub(crate) enum Benchmark {
     Output,
     /// Unpacking the folder python/ of a large jar: greaserun against unzip and zipfile
     Unpack,
+    /// Fetching an artifact: maven-fetch against mvn and curl
+    Artifacts,
 }
 
 /// What a benchmark found.
@@ -100,6 +103,7 @@ pub(crate) fn bench(named: &[Benchmark], rounds: Option<u32>, write: bool) -> Re
             Benchmark::Start => start::run(&ground),
             Benchmark::Output => output::run(&ground),
             Benchmark::Unpack => unpack::run(&ground),
+            Benchmark::Artifacts => artifacts::run(&ground),
         }?;
         let Chapter {
             heading,

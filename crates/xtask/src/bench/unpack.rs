@@ -99,7 +99,7 @@ fn unzip(ground: &Ground, jar: &Path) -> Contestant {
 
 fn library(ground: &Ground, jar: &Path) -> Contestant {
     let into = ground.path("library");
-    let mut unpack = ground.unpack();
+    let mut unpack = ground.example("unpack");
     unpack.arg(jar).arg("python").arg(&into);
     Contestant::new("`grease_core::jar` alone", unpack).into_empty(into)
 }
