@@ -3,7 +3,8 @@
 //!
 //! - what was fetched once is there for ever, and whole
 //! - while something is here that fits, a call succeeds, unless it was told not to take it
-//! - the version never goes down
+//! - the version never goes down, once a repository that has a say has confirmed any: before that,
+//!   what is taken is a guess out of what happens to be here
 //! - once the repositories are well, the next call that asks them is fresh and right
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -280,7 +281,7 @@ impl World {
             let fetched = self.user.fetch(&question).unwrap();
             assert_eq!(fetched.freshness, Freshness::Fresh);
             assert_version(&fetched, &self.deployed[expected]);
-            self.rise(&question, expected);
+            self.rise(&question, expected, true);
         }
         self.be_impatient(IMPATIENT);
     }
@@ -327,14 +328,18 @@ impl World {
             .collect()
     }
 
-    fn rise(&mut self, question: &str, place: usize) {
-        let highest = self.highest.entry(question.to_owned()).or_insert(place);
+    /// Checks that an answer is not lower than those before. One that nobody ever confirmed is no
+    /// measure for the next.
+    fn rise(&mut self, question: &str, place: usize, is_confirmed: bool) {
+        let highest = self.highest.get(question).copied().unwrap_or_default();
         assert!(
-            place >= *highest,
+            place >= highest,
             "{question} went down from {}",
-            self.deployed[*highest]
+            self.deployed[highest]
         );
-        *highest = place;
+        if is_confirmed {
+            self.highest.insert(question.to_owned(), place);
+        }
     }
 
     fn ask(&mut self) {
@@ -375,7 +380,8 @@ impl World {
                     .iter()
                     .position(|one| *one == version)
                     .unwrap();
-                self.rise(&question, place);
+                let is_confirmed = !matches!(fetched.freshness, Freshness::Stale { age: None, .. });
+                self.rise(&question, place, is_confirmed);
             }
             Err(error) => {
                 self.note(format!("  = {error}"));

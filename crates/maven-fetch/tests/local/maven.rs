@@ -232,7 +232,7 @@ fn maven_uses_a_release_that_we_wrote_although_it_noted_that_it_is_missing() {
 }
 
 #[test]
-fn maven_agrees_on_which_repositorys_files_are_accepted() {
+fn maven_agrees_on_whose_files_are_accepted() {
     let Some(maven) = Maven::start() else { return };
     let specification = "com.ex:app:1.0:jar:c";
     let published = publish(&maven.repository, &app("1.0"), &jar("1.0")).unwrap();

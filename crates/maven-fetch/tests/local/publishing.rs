@@ -44,7 +44,7 @@ fn an_artifact_lies_where_maven_looks_with_its_checksum_and_its_origin() {
 }
 
 #[test]
-fn metadata_lies_under_the_repositorys_id_with_its_time() {
+fn metadata_lies_under_the_id_of_its_repository_with_its_time() {
     let user = User::new();
     let now = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
     let place = user.repository.prepare_directory("com/ex/app").unwrap();
