@@ -6,6 +6,7 @@ use std::time::Duration;
 use grease_core::debugging::history;
 use grease_core::deployment::Uses;
 use grease_core::sys::env::Env;
+use grease_core::sys::fs::Mounts;
 use grease_core::sys::host::Account;
 use grease_core::sys::state::{self, Whose};
 use grease_core::sys::{clock, fs};
@@ -31,12 +32,7 @@ pub(super) struct Unknown {
 
 /// Whether this host alone uses the local repository, so that its records tell all.
 pub(super) fn on_this_host(local_repository: &Path) -> Result<(), Unknown> {
-    // The path as it is written first: looking where it leads may hang.
-    let mount = fs::remote_mount(local_repository).or_else(|| {
-        let real = std::fs::canonicalize(local_repository).ok()?;
-        fs::remote_mount(&real)
-    });
-    match mount {
+    match Mounts::read().remote(local_repository) {
         None => Ok(()),
         Some(kind) => Err(Unknown {
             reason: format!(

@@ -18,7 +18,7 @@ use super::config::Artifacts;
 pub(super) use super::refusal::Error;
 use super::sources::Sources;
 use crate::sys::env::Env;
-use crate::sys::fs;
+use crate::sys::fs::Mounts;
 
 /// The classifier of a job's jar, unless the coordinates say another (2014).
 const CLASSIFIER: &str = "jar-with-dependencies";
@@ -136,10 +136,11 @@ pub(super) fn fetch(
         || setting.home.join(".m2"),
         |path| path.as_path().to_owned(),
     );
-    let mut place = remote(&[&m2]);
+    let mounts = Mounts::read();
+    let mut place = remote(&mounts, &[&m2]);
     if place.is_none() {
         let sources = Sources::read(setting)?;
-        place = sources.remote();
+        place = sources.remote(&mounts);
         let recalled = match place {
             None => sources.fetcher(setting).recall(coordinates, &watch.now),
             Some(_) => None,
@@ -182,7 +183,7 @@ pub(super) fn fetch_to_local_disk(
 ) -> Result<Here, Error> {
     let sources = Sources::read(setting)?;
     let mut here = sources.fetch(coordinates, setting, watch)?;
-    if remote(&[&here.path]).is_some() {
+    if Mounts::read().remote(&here.path).is_some() {
         here.path = sources
             .state
             .keep(&here.path, &here.origin.sha256)
@@ -195,16 +196,16 @@ pub(super) fn fetch_to_local_disk(
 }
 
 /// The first of some paths that is on a file system over a network, with the kind of that.
-fn remote(paths: &[&Path]) -> Option<String> {
+fn remote(mounts: &Mounts, paths: &[&Path]) -> Option<String> {
     paths.iter().find_map(|path| {
-        let kind = fs::remote_mount(path)?;
+        let kind = mounts.remote(path)?;
         Some(format!("{} ({kind})", path.display()))
     })
 }
 
 impl Sources {
     /// A place that is on a file system over a network, if there is one.
-    fn remote(&self) -> Option<String> {
+    fn remote(&self, mounts: &Mounts) -> Option<String> {
         let directories = self
             .repositories
             .iter()
@@ -214,7 +215,7 @@ impl Sources {
             .chain(self.tails.iter().cloned())
             .collect();
         let paths: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
-        remote(&paths)
+        remote(mounts, &paths)
     }
 
     fn fetcher<'a>(&'a self, setting: &Setting<'_>) -> Fetcher<'a> {

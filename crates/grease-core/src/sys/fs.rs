@@ -254,21 +254,32 @@ const REMOTE_MOUNTS: &[&str] = &[
 /// Most links that are followed, as the kernel does.
 const LINKS_MAX: usize = 40;
 
-/// The kind of the mount over a network that `path` lies on, or that leads to it; `None` for a local
-/// one.
-///
-/// Touches nothing that is on such a mount, which may hang.
-pub fn remote_mount(path: &Path) -> Option<String> {
-    let mounts = read_bounded(Path::new("/proc/self/mountinfo"), 16 << 20).ok()?;
-    let mut rest = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        match step(&mounts, &rest) {
-            Step::Remote(kind) => return Some(kind),
-            Step::Local => return None,
-            Step::Link(target) => rest = target,
-        }
+/// The mounts of this machine at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Mounts(String);
+
+impl Mounts {
+    /// Reads them; none if that is impossible.
+    pub fn read() -> Self {
+        let mounts = read_bounded(Path::new("/proc/self/mountinfo"), 16 << 20);
+        Self(mounts.unwrap_or_default())
     }
-    None
+
+    /// The kind of the file system over a network that `path` lies on, or that leads to it; `None`
+    /// for a local one. The path need not exist.
+    ///
+    /// Touches nothing that is on such a file system, which may hang.
+    pub fn remote(&self, path: &Path) -> Option<String> {
+        let mut rest = path.to_owned();
+        for _ in 0..LINKS_MAX {
+            match step(&self.0, &rest) {
+                Step::Remote(kind) => return Some(kind),
+                Step::Local => return None,
+                Step::Link(target) => rest = target,
+            }
+        }
+        None
+    }
 }
 
 /// Where a path leads, up to the first link in it.
@@ -310,33 +321,6 @@ fn remote_among(mounts: &str, path: &Path) -> Option<String> {
         .max_by_key(|(length, _)| *length)?;
     let family = kind.split('.').next().unwrap_or_default();
     REMOTE_MOUNTS.contains(&family).then_some(kind)
-}
-
-/// Kinds of file system that local state must not live on, by `f_type` of `statfs(2)`.
-const NETWORK_FILE_SYSTEMS: &[(u32, &str)] = &[
-    (0x6969, "nfs"),
-    (0xfe53_4d42, "smb2"),
-    (0xff53_4d42, "cifs"),
-    (0x517b, "smb"),
-    (0x6573_5546, "fuse"),
-    (0x00c3_6400, "ceph"),
-    (0x0bd0_0bd0, "lustre"),
-    (0x4750_4653, "gpfs"),
-    (0x5346_414f, "afs"),
-    (0x0102_1997, "9p"),
-];
-
-/// The name of the network file system that `path`, or its nearest ancestor that exists, lies
-/// on; `None` for a local one.
-pub fn network_file_system(path: &Path) -> Option<&'static str> {
-    let existing = path.ancestors().find(|ancestor| ancestor.exists())?;
-    let kind = rustix::fs::statfs(existing).ok()?.f_type;
-    // The numbers are 32 bits wide; the field's width and sign differ between architectures.
-    let kind = u32::try_from(kind & 0xffff_ffff).ok()?;
-    NETWORK_FILE_SYSTEMS
-        .iter()
-        .find(|(known, _)| *known == kind)
-        .map(|(_, name)| *name)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
-use super::fs;
+use super::fs::{self, Mounts};
 use super::host::Account;
 
 /// Directory of the spools of all users, made by the package or by root's first run.
@@ -192,7 +192,7 @@ fn prepare(spool: &Path, account: &Account) -> std::io::Result<()> {
 }
 
 fn refuse_network(path: &Path) -> std::io::Result<()> {
-    match fs::network_file_system(path) {
+    match Mounts::read().remote(path) {
         None => Ok(()),
         Some(kind) => Err(std::io::Error::new(
             std::io::ErrorKind::Unsupported,

@@ -96,10 +96,10 @@ impl fmt::Display for Coordinates {
             extension,
             classifier,
         } = self;
-        let classifier = classifier.as_deref().unwrap_or_default();
-        write!(
+        resolved::write_fields(
             formatter,
-            "{group}:{artifact}:{version}:{extension}:{classifier}"
+            [group, artifact, version.as_str(), extension],
+            classifier.as_deref(),
         )
     }
 }

@@ -79,12 +79,25 @@ impl fmt::Display for Resolved {
             extension,
             classifier,
         } = self;
-        let classifier = classifier.as_deref().unwrap_or_default();
-        write!(
+        write_fields(
             formatter,
-            "{group}:{artifact}:{version}:{extension}:{classifier}"
+            [group, artifact, version, extension],
+            classifier.as_deref(),
         )
     }
+}
+
+/// Writes the plugin's order with all fields.
+pub(super) fn write_fields(
+    formatter: &mut fmt::Formatter<'_>,
+    [group, artifact, version, extension]: [&str; 4],
+    classifier: Option<&str>,
+) -> fmt::Result {
+    let classifier = classifier.unwrap_or_default();
+    write!(
+        formatter,
+        "{group}:{artifact}:{version}:{extension}:{classifier}"
+    )
 }
 
 /// Whether a version is a snapshot's, with or without its time stamp.

@@ -154,7 +154,7 @@ pub enum Introduction {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// There is no such file (404, 410, and 409 of a repository manager's policy).
-    #[error("`{url}` does not exist (status {status})")]
+    #[error("`{url}` does not exist{}", status_of(url, *status))]
     NotFound {
         /// What was asked for, without credentials.
         url: String,
@@ -162,7 +162,7 @@ pub enum TransportError {
         status: u16,
     },
     /// Credentials are missing or wrong, or the right is (401, 403, 407).
-    #[error("`{url}` is refused to us (status {status})")]
+    #[error("`{url}` is refused to us{}", status_of(url, *status))]
     Refused {
         /// What was asked for, without credentials.
         url: String,
@@ -191,6 +191,15 @@ pub enum TransportError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// The status of an answer over HTTP; a directory gives none.
+fn status_of(url: &str, status: u16) -> String {
+    if url.starts_with("file:") {
+        String::new()
+    } else {
+        format!(" (status {status})")
+    }
 }
 
 impl TransportError {
