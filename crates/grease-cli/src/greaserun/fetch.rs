@@ -63,7 +63,7 @@ pub(super) fn bring(
     let found = named.find(
         &setting,
         &mut Watch {
-            now: clock::local(),
+            now: clock::local(&caller.env),
             cancel: &cancel,
             progress: &mut |file, received, total| bar.show(file, received, total),
         },

@@ -115,7 +115,7 @@ fn work(task: &Task) -> Result<Here, Error> {
     let mut last = Instant::now();
     let cancel = AtomicBool::new(false);
     let mut watch = Watch {
-        now: clock::local(),
+        now: clock::local(&env),
         cancel: &cancel,
         progress: &mut |file, received, total| {
             if last.elapsed() >= PROGRESS {
