@@ -494,6 +494,43 @@ fn what_is_no_group_claims_nothing_silently() {
 }
 
 #[test]
+fn a_download_that_lasts_shows_how_far_it_is_on_a_terminal_and_nowhere_else() {
+    let Some(script) = component::require(Component::Script) else {
+        return;
+    };
+    let whole = JarBuilder::new()
+        .script("job.sh", SCRIPT)
+        .file("noise", noise(300_000))
+        .bytes();
+    // Two and a half seconds.
+    let slow = || with_checksum(whole.clone()).drip(30_000, Duration::from_millis(250));
+    let server = repository("1.0");
+    server.script(&path("1.0"), [slow()]);
+    let sandbox = asking(&server.url());
+    let command = format!(
+        "{} -c {} -r shell com.acme:etl job.sh",
+        sandbox.programs().join("greaserun").display(),
+        sandbox.path("scalegrease.json").display()
+    );
+    let shown = sandbox
+        .program(script.path)
+        .arguments(["-qec", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .finish();
+    let bar = "etl-1.0-jar-with-dependencies.jar";
+    assert_eq!(shown.code, Some(0), "{}", shown.all());
+    assert!(shown.out().contains(bar), "{}", shown.out());
+    assert!(shown.out().contains("greaserun: fetched com.acme:etl:1.0"));
+
+    let sandbox = asking(&server.url());
+    let shown = run(&sandbox, &["com.acme:etl", "job.sh"]);
+    assert!(!shown.all().contains(bar), "{}", shown.all());
+    let fetched = shown.err().matches("greaserun: fetched").count();
+    assert_eq!(fetched, 1, "{}", shown.err());
+}
+
+#[test]
 fn an_interrupted_download_is_continued_by_the_next_run() {
     let server = repository("1.0");
     let whole = JarBuilder::new()

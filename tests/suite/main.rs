@@ -17,3 +17,4 @@ mod server;
 mod status;
 mod supervision;
 mod tidy;
+mod tls;

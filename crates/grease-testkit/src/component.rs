@@ -65,6 +65,8 @@ pub enum Component {
     Cron,
     /// The right to make mount namespaces; the path is that of `unshare(1)`.
     MountNamespace,
+    /// `openssl(1)`, which makes certificates.
+    Openssl,
     /// `bindfs(1)` and the right to mount with it: a file system that is not local.
     Bindfs,
     /// The web server nginx.
@@ -101,7 +103,7 @@ struct Row {
 }
 
 /// Every component. The directories of fetched ones carry the version.
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     Row {
         component: Component::Python,
         name: "python",
@@ -177,6 +179,12 @@ const ROWS: [Row; 13] = [
         name: "mount-namespace",
         place: Place::Working("unshare", &["--mount", "true"]),
         packages: &[],
+    },
+    Row {
+        component: Component::Openssl,
+        name: "openssl",
+        place: Place::Program("openssl"),
+        packages: &["openssl"],
     },
     Row {
         component: Component::Bindfs,

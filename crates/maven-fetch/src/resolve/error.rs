@@ -176,8 +176,8 @@ fn advice(kind: ErrorKind) -> Option<&'static str> {
         }
         ErrorKind::Credentials => "look at the `server` of that id in settings.xml",
         ErrorKind::Unreachable => {
-            "run it again later; if it lasts, look at the repository's address and at the proxy in \
-             settings.xml"
+            "run it again later; if it lasts, look at the repository's address, at the proxy in \
+             settings.xml, and at its certificate (`SSL_CERT_FILE` names further authorities)"
         }
         ErrorKind::BadContent => {
             "open the address in a browser: a login page may answer in place of the repository, or \

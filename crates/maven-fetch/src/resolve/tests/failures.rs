@@ -113,7 +113,7 @@ fn with_nothing_here_the_error_names_each_repository_and_its_kind_is_that_of_the
     insta::assert_snapshot!(errors.join("\n"), @r"
     NotFound: no repository gives `com.ex:app:LATEST:jar:c`: `a` does not have it, `b` does not have it | is it spelt right, and deployed there? some repositories hide what the user may not see
     BadContent: no repository gives `com.ex:app:LATEST:jar:c`: `a` does not have it, `b` gives a useless answer (the metadata is an HTML page) | open the address in a browser: a login page may answer in place of the repository, or what was deployed is damaged
-    Unreachable: no repository gives `com.ex:app:LATEST:jar:c`: `a` gives a useless answer (the metadata is an HTML page), `b` does not answer (connection refused) | run it again later; if it lasts, look at the repository's address and at the proxy in settings.xml
+    Unreachable: no repository gives `com.ex:app:LATEST:jar:c`: `a` gives a useless answer (the metadata is an HTML page), `b` does not answer (connection refused) | run it again later; if it lasts, look at the repository's address, at the proxy in settings.xml, and at its certificate (`SSL_CERT_FILE` names further authorities)
     Credentials: no repository gives `com.ex:app:LATEST:jar:c`: `a` does not answer (connection refused), `b` refuses us (status 401) | look at the `server` of that id in settings.xml
     ");
 }
