@@ -6,13 +6,14 @@
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use jiff::ZonedDateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 use maven_fetch::ErrorKind;
 use maven_fetch::coordinates::{Coordinates, CoordinatesError, Defaults};
 use maven_fetch::fetch::{FetchError, Fetched, Fetcher, Occasion, Preferences};
@@ -141,7 +142,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let cancel = AtomicBool::new(false);
     let mut occasion = Occasion {
-        now: ZonedDateTime::now(),
+        now: now(),
         cancel: &cancel,
         progress: &mut |_, _| {},
     };
@@ -152,6 +153,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Now, in the machine's time zone. Without `TZ` that is read from its file: to find its name, the
+/// whole database of zones would be listed.
+fn now() -> ZonedDateTime {
+    let file = Path::new("/etc/localtime");
+    let is_named = std::env::vars_os().any(|(name, _)| name == "TZ");
+    let bytes = (!is_named).then(|| fs_err::read(file).ok()).flatten();
+    let zone = bytes.and_then(|bytes| TimeZone::tzif("/etc/localtime", &bytes).ok());
+    Timestamp::now().to_zoned_datetime(zone.unwrap_or_else(TimeZone::system))
 }
 
 /// Those of the settings, then those of the command line. Without any, what is here can be had.

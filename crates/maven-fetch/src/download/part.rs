@@ -4,10 +4,12 @@
 //! both, to be continued; so does a killed one.
 
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::num::NonZero;
 use std::path::Path;
 
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{File, OpenOptions};
+use rustix::fs::Advice;
 use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, TempPath};
 
@@ -18,6 +20,9 @@ use crate::transport::Validators;
 
 /// What must stay free on the disk beside a download: for the state files of everything else.
 const SPARE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How much comes between two requests to begin writing: a fraction of a second at a gigabit.
+const FLUSH_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Largest note beside a part. We write some hundred bytes.
 const NOTE_MAX_BYTES: u64 = 64 * 1024;
@@ -54,6 +59,8 @@ pub(super) struct Part<'a> {
     digests: Digests,
     validators: Validators,
     size: u64,
+    /// Up to here the kernel was asked to write.
+    flushing: u64,
     adopted: bool,
 }
 
@@ -96,6 +103,7 @@ impl<'a> Part<'a> {
             digests,
             validators,
             size: 0,
+            flushing: 0,
             adopted: false,
         })
     }
@@ -184,6 +192,7 @@ impl<'a> Part<'a> {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .map_err(|source| self.place.failed("empty the temporary file", source))?;
         self.size = 0;
+        self.flushing = 0;
         self.adopted = false;
         self.digests = Digests::new(algorithm);
         self.validators = validators;
@@ -213,7 +222,20 @@ impl<'a> Part<'a> {
             .map_err(|source| self.place.failed("write the temporary file", source))?;
         self.digests.update(bytes);
         self.size += bytes.len() as u64;
+        if self.size - self.flushing >= FLUSH_BYTES {
+            self.start_writing();
+        }
         Ok(())
+    }
+
+    /// Has the kernel begin to write what came since the last time: else all of it would wait for the
+    /// end, and the caller for that. `posix_fadvise(2)` on pages that are not written yet does it and
+    /// drops none of them.
+    fn start_writing(&mut self) {
+        let length = NonZero::new(self.size - self.flushing);
+        let file = self.file.as_file();
+        rustix::fs::fadvise(file, self.flushing, length, Advice::DontNeed).ok(); // It comes later then.
+        self.flushing = self.size;
     }
 
     /// Checks that there is room for so many bytes more, and some to spare.
