@@ -80,14 +80,15 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> Finished {
     sandbox.greaserun(command).finish()
 }
 
-/// The start and the end event of the last run.
+/// The event of the job's start, of a job that was started, and the end event of the last run.
 fn record(sandbox: &Sandbox) -> (Value, Value) {
     let dir = sandbox.sealed().pop().unwrap();
     let log = fs_err::read_to_string(dir.join("log")).unwrap();
-    let start = log.lines().next().unwrap().split_once("start ").unwrap().1;
+    let execute = log.split_once("greaserun: execute ");
+    let execute = execute.map_or("null", |(_, rest)| rest.lines().next().unwrap());
     let end = fs_err::read_to_string(dir.join("sealed")).unwrap();
     (
-        serde_json::from_str(start).unwrap(),
+        serde_json::from_str(execute).unwrap(),
         serde_json::from_str(&end).unwrap(),
     )
 }
@@ -287,8 +288,8 @@ fn what_is_not_there_is_told_with_its_address_and_filed_under_its_name() {
       `http://corp/com/acme/etl/9.9/etl-9.9-jar-with-dependencies.jar` does not exist (status 404)
     hint: it may be in the middle of its deployment: run it again, or ask for another version
     ");
-    let (start, end) = record(&sandbox);
-    assert_eq!(start["job"], "com.acme:etl#job.sh");
+    let (_, end) = record(&sandbox);
+    assert_eq!(end["job"], "com.acme:etl#job.sh");
     assert_eq!(end["error"], "artifact-not-found");
 }
 

@@ -67,7 +67,7 @@ fn the_config_of_2014_runs_a_job_whether_its_variables_are_set_or_not() {
         "2014.json:26: launch.crontab_repository_host",
     ];
     for is_set in [false, true] {
-        let words = ["-r", "shell", "-", "echo", "ran"];
+        let words = ["--force", "-r", "shell", "-", "echo", "ran"];
         let Some(mut run) = with_state_of_its_own(&sandbox, &config, &words) else {
             return;
         };
@@ -143,7 +143,7 @@ fn the_config_of_2014_says_how_hadoop_and_luigi_are_called() {
 fn warnings_about_the_config_are_for_people_and_not_for_the_mail_of_cron() {
     let config = workspace().join("tests/fixtures/config/2014.json");
     let sandbox = sandbox();
-    let words = ["--cron", "-D", "-r", "shell", "-", "true"];
+    let words = ["--cron", "-D", "--force", "-r", "shell", "-", "true"];
     let Some(run) = with_state_of_its_own(&sandbox, &config, &words) else {
         return;
     };
@@ -155,7 +155,15 @@ fn warnings_about_the_config_are_for_people_and_not_for_the_mail_of_cron() {
 fn the_config_that_is_shipped_runs_a_job() {
     let config = workspace().join("conf/scalegrease.json");
     let sandbox = sandbox();
-    let words = ["-r", "shell", "-", "sh", "-c", "echo niceness $(nice)"];
+    let words = [
+        "--force",
+        "-r",
+        "shell",
+        "-",
+        "sh",
+        "-c",
+        "echo niceness $(nice)",
+    ];
     let Some(run) = with_state_of_its_own(&sandbox, &config, &words) else {
         return;
     };
@@ -269,7 +277,15 @@ fn variables_in_paths_are_those_of_the_caller() {
         r#"{"common": {"state_dir": "$HOME/state", "scratch_dir": "${PLACE}/scratch"}}"#,
     );
     let finished = sandbox
-        .greaserun(["-q", "-r", "shell", "-", "printenv", "GREASE_SCRATCH_DIR"])
+        .greaserun([
+            "-q",
+            "--force",
+            "-r",
+            "shell",
+            "-",
+            "printenv",
+            "GREASE_SCRATCH_DIR",
+        ])
         .env("PLACE", sandbox.path("place"))
         .finish();
     let scratch = PathBuf::from(finished.out().trim());
@@ -295,7 +311,14 @@ fn a_place_whose_variable_is_unset_is_never_a_directory_of_that_name() {
     let config = r#"{"common": {"state_dir": "STATE", "scratch_dir": "$SCRATCH_PLACE"}}"#;
     write_config(&sandbox, &config.replace("STATE", &state));
     let finished = sandbox
-        .greaserun(["-r", "shell", "-", "printenv", "GREASE_SCRATCH_DIR"])
+        .greaserun([
+            "--force",
+            "-r",
+            "shell",
+            "-",
+            "printenv",
+            "GREASE_SCRATCH_DIR",
+        ])
         .finish();
     assert_eq!(finished.code, Some(0), "{}", finished.err());
     assert!(

@@ -295,7 +295,8 @@ fn jobs_are_named_after_their_artifact_and_what_they_run() {
             "-r hadoop etl.jar com.acme.Count in out",
             "com.acme:etl#com.acme.Count",
         ),
-        ("-r hadoop main.jar in out", "main.jar#com.acme.Count"),
+        ("-r hadoop main.jar wordcount in", "main.jar#wordcount"),
+        ("-r hadoop main.jar 2026-11-24", "main.jar#hadoop"),
         (
             "-r luigi etl.jar --module jobs Top --day 1",
             "com.acme:etl#Top",

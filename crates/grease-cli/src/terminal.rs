@@ -5,6 +5,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::shared::Color;
 
 /// Writes to standard error, with the first word of lines that begin with `error:`,
@@ -73,6 +75,14 @@ impl Terminal {
             _ => line.to_owned(),
         }
     }
+}
+
+/// Whether standard error takes a short text without being waited for (`pipe(7)`, `PIPE_BUF`).
+pub(crate) fn can_take() -> bool {
+    let stderr = std::io::stderr();
+    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+    let now = Timespec::default();
+    matches!(poll(&mut ready, Some(&now)), Ok(1..))
 }
 
 /// Prints data on standard output.

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::model::RunId;
@@ -46,6 +47,15 @@ pub struct Meta {
     pub scratch: PathBuf,
     /// Whether processes of the job that outlive greaserun are killed by the next run.
     pub kill_survivors: bool,
+}
+
+/// How a run is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// With SIGTERM: greaserun ends the job, and says how that went.
+    Term,
+    /// With SIGKILL, for a greaserun that does not.
+    Kill,
 }
 
 /// The registry under one spool directory.
@@ -108,6 +118,26 @@ impl Registry {
         })
     }
 
+    /// Asks the greaserun of a live run to end, or kills it; `false` if no run of that id lives here.
+    ///
+    /// Its process id is believed since the run's lock is held: the process is pinned first, then
+    /// the lock is looked at.
+    pub fn end(&self, run: RunId, ask: Ask) -> io::Result<bool> {
+        let dir = self.spool.join(LIVE).join(run.to_string());
+        let Ok(lock) = fs_err::File::open(dir.join("lock")) else {
+            return Ok(false);
+        };
+        let Some(meta) = meta_of(&dir, run) else {
+            return Ok(false);
+        };
+        let signal = match ask {
+            Ask::Term => Signal::TERM,
+            Ask::Kill => Signal::KILL,
+        };
+        let is_alive = || lock.try_lock().is_err();
+        sys::process::signal_if(meta.pid.cast_signed(), signal, is_alive)
+    }
+
     /// Finds the runs that ended without being sealed, and takes their locks.
     ///
     /// A run that another sweeper holds at the same moment is left to that one.
@@ -133,11 +163,8 @@ impl Registry {
         if !dir.exists() {
             return None;
         }
-        let meta = sys::fs::read_bounded(&dir.join("meta.json"), META_BYTES_MAX).ok();
-        let meta = meta.and_then(|text| serde_json::from_str::<Meta>(&text).ok());
-        let meta = meta.filter(|meta| meta.run == run.to_string());
         Some(DeadRun {
-            meta,
+            meta: meta_of(dir, run),
             run: LiveRun {
                 run,
                 spool: self.spool.clone(),
@@ -207,6 +234,13 @@ impl DeadRun {
     }
 }
 
+/// What a run left to know about it.
+fn meta_of(dir: &Path, run: RunId) -> Option<Meta> {
+    let text = sys::fs::read_bounded(&dir.join("meta.json"), META_BYTES_MAX).ok()?;
+    let meta: Meta = serde_json::from_str(&text).ok()?;
+    (meta.run == run.to_string()).then_some(meta)
+}
+
 /// Removes what a greaserun left that died while it registered its run.
 fn remove_if_abandoned(dir: &Path) {
     let unfinished = dir.to_str().is_some_and(|path| path.ends_with(UNFINISHED));
@@ -253,6 +287,31 @@ mod tests {
             registry.dead_runs().is_empty(),
             "a second sweeper leaves it to the first"
         );
+    }
+
+    #[test]
+    fn only_a_run_that_lives_is_asked_to_end() {
+        let (_dir, registry) = registry();
+        let mut sleeper = sleeper();
+        let pid = sleeper.id();
+        let run = RunId::new();
+        let meta = Meta { pid, ..meta(run) };
+        let live = registry.register(run, &meta).unwrap();
+        drop(live);
+        // Its process id has been given to somebody else.
+        assert!(!registry.end(run, Ask::Kill).unwrap());
+        assert!(!registry.end(RunId::new(), Ask::Kill).unwrap());
+        assert!(sleeper.try_wait().unwrap().is_none());
+        let dead = registry.dead_runs(); // They hold the lock, as a live run does.
+        assert!(registry.end(run, Ask::Term).unwrap());
+        assert!(!sleeper.wait().unwrap().success());
+        drop(dead);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "no job, but some process")]
+    fn sleeper() -> std::process::Child {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("60").spawn().unwrap()
     }
 
     #[test]

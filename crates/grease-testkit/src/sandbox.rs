@@ -21,6 +21,15 @@ pub use redact::redact;
 /// Longest that a test waits for anything; only a fault makes it wait so long.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
+/// A guard that decides by the slots alone, however loaded the machine is that tests run on.
+pub const CALM: &str = r#", "guard": {"jitter": {"mode": "none"}, "start_spacing": 0, "max_jobs": 1000,
+    "cost_capacity": 1000, "load1_per_core": {"low": 1000, "normal": 1000, "high": 1000},
+    "pressure": {"memory_full_avg10": null, "io_full_avg60": null},
+    "memory": {"min_available": 0, "floor": 0}, "pids_headroom": 0,
+    "disk": {"scratch": {"min_free": 0, "min_free_pct": 0, "min_inodes_pct": 0},
+             "cache": {"min_free": 0, "min_free_pct": 0, "min_inodes_pct": 0},
+             "spool": {"min_free": 0, "min_free_pct": 0, "min_inodes_pct": 0}}}"#;
+
 /// Pause between two looks at something that is waited for.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -85,7 +94,8 @@ impl Sandbox {
         self.path("work").join(name)
     }
 
-    /// Replaces the config by `json` with `common.state_dir` added.
+    /// Replaces the config by `json` with `common.state_dir` added, and with [`CALM`] unless it has
+    /// a section `guard`.
     pub fn config(&self, json: &str) {
         let state = self.path("state");
         let rest = json.trim_start().strip_prefix('{').expect("an object");
@@ -94,8 +104,9 @@ impl Sandbox {
         } else {
             ","
         };
+        let guard = if json.contains("\"guard\"") { "" } else { CALM };
         let text = format!(
-            r#"{{"common": {{"state_dir": "{}"}}{comma}{rest}"#,
+            r#"{{"common": {{"state_dir": "{}"}}{guard}{comma}{rest}"#,
             state.display()
         );
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");

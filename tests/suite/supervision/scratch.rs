@@ -121,7 +121,7 @@ fn a_place_where_it_cannot_be_made_is_told_with_the_key_that_names_it() {
 /// Runs a job with a small file system in the place of the state directory.
 fn on_small_disk(sandbox: &Sandbox, prepare: &str, script: &str) -> Finished {
     let line = format!(
-        r#"export state=$1; shift; mkdir -p "$state" && mount -t tmpfs -o size=64k,nr_inodes=12 none "$state" &&
+        r#"export state=$1; shift; mkdir -p "$state" && mount -t tmpfs -o size=128k,nr_inodes=24 none "$state" &&
         {{ {prepare}; }} && exec "$@""#
     );
     sandbox

@@ -3,15 +3,21 @@
 use std::ffi::OsString;
 
 use clap::{Parser, ValueEnum};
-use grease_core::model::jobs::{JobSettings, Leftovers, Stdin};
-use grease_core::model::quantity::{Span, Wait};
+use grease_core::model::jobs::{JobSettings, Leftovers, Overlap, Priority, Stdin};
+use grease_core::model::quantity::{Bytes, Span, Wait};
 
 use crate::shared::Shared;
 
+/// Limits of `jobs.defaults.cost` and `jobs.defaults.max_running` in the config.
+const COST_MIN: f64 = 0.01;
+const COST_MAX: f64 = 1024.0;
+const MAX_RUNNING: u32 = 1000;
+
 /// Run a job out of a jar
 ///
-/// The jar is fetched from a Maven repository or taken from the local disk, the job is started by the runner, everything that it
-/// starts is supervised, and its exit code is passed through.
+/// Once the host can take the job, the jar is fetched from a Maven repository or taken from the local
+/// disk, the job is started by the runner, everything that it starts is supervised, and its exit
+/// code is passed through.
 ///
 /// All that follows ARTIFACT belongs to the job, with or without `--` in front.
 #[derive(Debug, Parser)]
@@ -29,9 +35,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "RUNNER")]
     runner: Option<String>,
 
-    /// Do not spread scheduled starts over time
-    ///
-    /// Accepted for the crontabs of 2014; this version starts at once in any case.
+    /// Do not put off a scheduled start to spread the starts of a minute
     #[arg(short = 'D', long)]
     pub(super) no_random_delay: bool,
 
@@ -53,6 +57,45 @@ pub(super) struct Arguments {
     /// Call the job NAME instead of what its command shows
     #[arg(long, value_name = "NAME")]
     pub(super) job: Option<String>,
+
+    /// Wait at most so long until the host can take the job, then drop it: `10m`, `0`, `forever`
+    ///
+    /// By default a scheduled run waits 10 minutes, one of continuous integration not at all, and
+    /// any other for ever on a terminal, else 10 minutes (`guard.max_wait` of the config).
+    #[arg(long, value_name = "TIME")]
+    pub(super) max_wait: Option<Wait>,
+
+    /// Start the job however loaded the host is; it counts like any other
+    #[arg(long)]
+    pub(super) force: bool,
+
+    /// Who goes first when the host is busy
+    #[arg(long, value_name = "WHO")]
+    pub(super) priority: Option<PriorityFlag>,
+
+    /// How much of the host's capacity the job takes, in CPUs
+    #[arg(long, value_name = "CPUS", value_parser = cost)]
+    pub(super) cost: Option<f64>,
+
+    /// Memory to be set aside for the job: `512MiB`, `4GiB`
+    #[arg(long, value_name = "SIZE")]
+    pub(super) mem: Option<Bytes>,
+
+    /// Disk space that the job needs in its scratch directory: `10GiB`
+    #[arg(long, value_name = "SIZE")]
+    pub(super) disk: Option<Bytes>,
+
+    /// What happens if the job still runs on this host: `forbid` skips this run, `queue` waits,
+    /// `replace` ends the other, `allow` runs both, `allow:N` at most so many
+    ///
+    /// By default a scheduled run is skipped, and any other runs.
+    #[arg(long, value_name = "WHAT", value_parser = overlap)]
+    pub(super) overlap: Option<OverlapFlag>,
+
+    /// Which runs are the same job for --overlap, instead of those of the same name out of the same
+    /// line of a crontab
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Option<String>,
 
     /// End the job after this time: `90s`, `10m`, `1h30m`, `forever`
     #[arg(long, value_name = "TIME")]
@@ -111,6 +154,53 @@ pub(super) enum UpdateFlag {
     Daily,
     /// Only if nothing is here
     Never,
+}
+
+/// Who goes first when the host is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PriorityFlag {
+    /// Goes last: backfills
+    Low,
+    /// Goes by the order of arrival
+    Normal,
+    /// Goes first
+    High,
+}
+
+/// What happens if the job still runs, and how many of it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OverlapFlag {
+    overlap: Overlap,
+    max_running: Option<u32>,
+}
+
+fn overlap(text: &str) -> Result<OverlapFlag, String> {
+    let of = |overlap| {
+        Ok(OverlapFlag {
+            overlap,
+            max_running: None,
+        })
+    };
+    match text.split_once(':') {
+        None if text == "forbid" => of(Overlap::Forbid),
+        None if text == "queue" => of(Overlap::Queue),
+        None if text == "replace" => of(Overlap::Replace),
+        None if text == "allow" => of(Overlap::Allow),
+        Some(("allow", number)) => match number.parse() {
+            Ok(number @ 1..=MAX_RUNNING) => Ok(OverlapFlag {
+                overlap: Overlap::Allow,
+                max_running: Some(number),
+            }),
+            _ => Err(format!("expected a number from 1 to {MAX_RUNNING}")),
+        },
+        _ => Err("expected forbid, queue, replace, allow or allow:N".to_owned()),
+    }
+}
+
+fn cost(text: &str) -> Result<f64, String> {
+    let cost = text.parse().ok();
+    cost.filter(|cost| (COST_MIN..=COST_MAX).contains(cost))
+        .ok_or_else(|| format!("expected a number from {COST_MIN} to {COST_MAX}"))
 }
 
 /// What happens to processes that outlive the job's first one.
@@ -181,6 +271,20 @@ impl Arguments {
 
     /// Lays what the command line says over the settings of the config.
     pub(super) fn apply(&self, settings: &mut JobSettings) {
+        if let Some(priority) = self.priority {
+            settings.priority = match priority {
+                PriorityFlag::Low => Priority::Low,
+                PriorityFlag::Normal => Priority::Normal,
+                PriorityFlag::High => Priority::High,
+            };
+        }
+        settings.cost = self.cost.unwrap_or(settings.cost);
+        settings.mem = self.mem.or(settings.mem);
+        settings.disk = self.disk.or(settings.disk);
+        if let Some(flag) = self.overlap {
+            settings.overlap = Some(flag.overlap);
+            settings.max_running = flag.max_running;
+        }
         if let Some(timeout) = self.timeout {
             settings.timeout = timeout.limit();
         }

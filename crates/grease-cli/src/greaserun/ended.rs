@@ -7,6 +7,7 @@ use grease_core::execution::supervise::{Cause, End};
 use grease_core::model::{EndEvent, ErrorKind, ErrorWord, ResultWord, RunId, UsageRecord, VERSION};
 use grease_core::sys::clock;
 
+use super::halt::Dropped;
 use crate::exit_code;
 use crate::failure::Failure;
 
@@ -82,6 +83,17 @@ pub(super) fn of_failure(run: RunId, job: &str, failure: &Failure) -> EndEvent {
     }
 }
 
+/// The record of a run that was not started because it was not the time for it; `drops` is how many
+/// of its job there were in a row.
+pub(super) fn of_drop(run: RunId, job: &str, dropped: &Dropped, drops: Option<u32>) -> EndEvent {
+    EndEvent {
+        msg: Some(dropped.text.clone()),
+        guard: dropped.guard.clone(),
+        drops,
+        ..event(run, job, ResultWord::Skip, Some(dropped.word))
+    }
+}
+
 /// The record of a run whose greaserun is gone.
 pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool) -> EndEvent {
     let error = if same_boot {
@@ -141,12 +153,14 @@ fn event(run: RunId, job: &str, result: ResultWord, error: Option<ErrorWord>) ->
         exit: None,
         signal: None,
         msg: None,
+        guard: None,
+        drops: None,
         usage: None,
         leftovers: 0,
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,17 +1,20 @@
 //! Brings the artifact here, and tells the user how far it is.
 
+use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use grease_core::config::Config;
 use grease_core::deployment::{Artifact, Manner, Named, Origin, Setting, Update, Watch};
 use grease_core::dispatch::Trigger;
+use grease_core::execution::supervise::Signals;
 use grease_core::sys::{clock, state};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::arguments::{Arguments, UpdateFlag};
 use super::caller::Caller;
+use super::halt::Halt;
+use super::patience::cancelled;
 use super::report::{Report, duration};
 use crate::failure::Failure;
 use crate::shared;
@@ -26,56 +29,78 @@ const NOWHERE: &str = "/proc/scalegrease";
 const BAR: &str = "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
 const SPINNER: &str = "{msg} {spinner} {binary_bytes} {binary_bytes_per_sec}";
 
-/// Brings the artifact here.
-///
-/// A signal ends greaserun as it ends any program: what came so far is continued by the next run.
-pub(super) fn bring(
-    named: &Named,
-    arguments: &Arguments,
-    config: &Config,
-    caller: &Caller,
-    report: &Report<'_>,
-) -> Result<Option<Artifact>, Failure> {
-    let cache = match named {
-        Named::Coordinates { .. } => {
-            state::cache_dir(shared::state_dir(config), &caller.env, &caller.account)
-                .unwrap_or_else(|error| {
-                    report.warn(&format!("nothing is remembered between runs: {error}"));
-                    PathBuf::from(NOWHERE)
-                })
+/// Brings artifacts here.
+pub(super) struct Bringer<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) config: &'a Config,
+    pub(super) caller: &'a Caller,
+    pub(super) report: &'a Report<'a>,
+    /// Signals, where they are blocked: what came so far is continued by the next run.
+    pub(super) signals: Option<&'a Signals>,
+}
+
+impl Bringer<'_> {
+    /// Brings the artifact here.
+    pub(super) fn bring(&self, named: &Named) -> Result<Option<Artifact>, Halt> {
+        let Self {
+            config,
+            caller,
+            report,
+            ..
+        } = *self;
+        let cache = match named {
+            Named::Coordinates { .. } => self.cache(),
+            Named::Nothing | Named::File(_) => PathBuf::new(),
+        };
+        let setting = Setting {
+            config: &config.artifacts,
+            env: &caller.env,
+            home: &shared::home(&caller.env, &caller.account),
+            cache: &cache,
+            manner: manner(self.arguments, caller, report),
+        };
+        let begun = Instant::now();
+        let mut bar = Bar {
+            begun,
+            shown: None,
+            is_watched: report.is_watched(),
+        };
+        let asked = Cell::new(None);
+        let stop = || {
+            let now = || self.signals.and_then(Signals::ending);
+            asked.set(asked.get().or_else(now));
+            asked.get().is_some()
+        };
+        let found = named.find(
+            &setting,
+            &mut Watch {
+                now: clock::local(&caller.env),
+                stop: &stop,
+                progress: &mut |file, received, total| bar.show(file, received, total),
+            },
+        );
+        bar.clear();
+        if let Some(signal) = asked.get() {
+            return Err(Halt::Failed(cancelled(signal)));
         }
-        Named::Nothing | Named::File(_) => PathBuf::new(),
-    };
-    let setting = Setting {
-        config: &config.artifacts,
-        env: &caller.env,
-        home: &shared::home(&caller.env, &caller.account),
-        cache: &cache,
-        manner: manner(arguments, caller, report),
-    };
-    let begun = Instant::now();
-    let mut bar = Bar {
-        begun,
-        shown: None,
-        is_watched: report.is_watched(),
-    };
-    let cancel = AtomicBool::new(false);
-    let found = named.find(
-        &setting,
-        &mut Watch {
-            now: clock::local(&caller.env),
-            cancel: &cancel,
-            progress: &mut |file, received, total| bar.show(file, received, total),
-        },
-    );
-    bar.clear();
-    let found = found?;
-    if let Some(artifact) = &found
-        && let Some(origin) = &artifact.origin
-    {
-        tell(&artifact.spec, origin, begun.elapsed(), report);
+        let found = found.map_err(Failure::from)?;
+        if let Some(artifact) = &found
+            && let Some(origin) = &artifact.origin
+        {
+            tell(&artifact.spec, origin, begun.elapsed(), report);
+        }
+        Ok(found)
     }
-    Ok(found)
+
+    fn cache(&self) -> PathBuf {
+        let state_dir = shared::state_dir(self.config);
+        let cache = state::cache_dir(state_dir, &self.caller.env, &self.caller.account);
+        cache.unwrap_or_else(|error| {
+            let text = format!("nothing is remembered between runs: {error}");
+            self.report.warn(&text);
+            PathBuf::from(NOWHERE)
+        })
+    }
 }
 
 fn manner(arguments: &Arguments, caller: &Caller, report: &Report<'_>) -> Manner {

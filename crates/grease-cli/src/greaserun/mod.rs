@@ -1,16 +1,20 @@
 //! `greaserun`: runs a job out of a jar.
 
+mod arbitrate;
 mod arguments;
 mod caller;
 mod dry_run;
 mod ended;
+mod execute;
 mod fetch;
+mod halt;
+mod patience;
 mod plan;
 mod record;
 mod report;
+mod stage;
 mod sweep;
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,17 +22,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use grease_core::config::{Config, Loaded, Problem};
-use grease_core::debugging::Journal;
 use grease_core::deployment::child;
 use grease_core::execution::scratch::Scratch;
-use grease_core::execution::supervise::{Job, Signals};
-use grease_core::execution::{Error, Event, Outcome, runner, stub, supervise};
-use grease_core::model::jobs::Stdin;
+use grease_core::execution::supervise::Signals;
+use grease_core::execution::{runner, stub};
 use grease_core::model::{ErrorKind, RunId};
 use grease_core::registry::Registry;
 use grease_core::sys::env::Env;
-use grease_core::sys::{clock, fs, state};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use grease_core::sys::{fs, state};
 
 use crate::exit_code;
 use crate::failure::Failure;
@@ -37,9 +38,11 @@ use crate::terminal::Terminal;
 use crate::to_come::usage;
 use arguments::Arguments;
 use caller::Caller;
-use plan::{Named, Plan};
+use halt::Halt;
+use plan::Named;
 use record::Record;
 use report::{LINES, Report};
+use stage::Stage;
 
 /// Directory of scratch directories below the spool, unless the config names another.
 const SCRATCH: &str = "scratch";
@@ -117,46 +120,44 @@ fn run(
     let run = RunId::new();
     let spool = spool(arguments, &config, &caller, &report);
     let scratch_root = scratch_root(&config, spool.as_deref(), &report);
-    let scratch = Scratch::path_for(&scratch_root, run);
-    let named = Named::find(arguments, &config, &caller, &scratch, &report);
+    let stage = Stage {
+        arguments,
+        config: &config,
+        caller: &caller,
+        report: &report,
+        run,
+        spool: spool.as_deref(),
+        scratch_root: &scratch_root,
+        scratch: Scratch::path_for(&scratch_root, run),
+    };
+    let named = Named::find(arguments, &config, &caller);
+    if arguments.dry_run {
+        return stage.show(named?).map(|()| 0);
+    }
     let job = named.as_ref().map(|named| named.job.to_string());
     let job = job.unwrap_or_else(|_| plan::fallback_name(arguments).to_string());
-    let plan =
-        named.and_then(|named| Plan::make(named, arguments, &config, &caller, run, &scratch));
-    if arguments.dry_run {
-        dry_run::show(&plan?, &caller, arguments.json);
-        return Ok(0);
-    }
-
-    if plan.is_ok() {
-        report.started(run, &job);
-    }
     // From here on a signal is an event, so that nothing made below is left behind.
     let signals = Signals::block()
         .map_err(|error| Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}")))?;
-    report.hold();
-    let registry = spool.map(Registry::new);
+    report.stay_deaf_to_nobody();
+    let registry = spool.clone().map(Registry::new);
     if let Some(registry) = &registry {
         sweep::dead_runs(registry, &scratch_root, &caller, &report);
     }
     sweep::orphans(&scratch_root, &report);
-    let meta = record::meta(run, &job, plan.as_ref().ok(), &caller, &scratch);
-    let start = record::start_event(run, &job, plan.as_ref().ok(), &caller, arguments);
-    let mut record = Record::open(registry, &meta, &start, &report);
-    let runner = start.runner;
-    let ended = plan.and_then(|plan| {
-        execute(
-            &plan,
-            &caller,
-            scratch,
-            &signals,
-            &report,
-            &mut record.journal,
-        )
-    });
+    let meta = record::meta(run, &job, named.as_ref().ok(), &caller, &stage.scratch);
+    let start = record::start_event(run, &job, named.as_ref().ok(), &caller, arguments);
+    let mut record = Record::open(registry.clone(), &meta, &start, &report);
+    let ended = named
+        .map_err(Halt::Failed)
+        .and_then(|named| stage.play(named, &signals, registry.as_ref(), &mut record.journal));
     let end = match &ended {
-        Ok(outcome) => ended::of_outcome(run, &job, &runner, outcome),
-        Err(failure) => ended::of_failure(run, &job, failure),
+        Ok(outcome) => ended::of_outcome(run, &job, &start.runner, outcome),
+        Err(Halt::Failed(failure)) => ended::of_failure(run, &job, failure),
+        Err(Halt::Dropped(dropped)) => {
+            let drops = stage.count_drop(dropped);
+            ended::of_drop(run, &job, dropped, drops)
+        }
     };
     let lines = record.journal.last_lines(LINES);
     let log = record.close(&end, &report);
@@ -168,98 +169,16 @@ fn run(
             report.ended(&end, &outcome, &lines, log.as_deref());
             Ok(ended::exit_code(&outcome))
         }
-        Err(failure) => {
+        Err(Halt::Failed(failure)) => {
             report.failed(&failure, &end, log.as_deref());
             Ok(failure.exit_code())
         }
-    }
-}
-
-/// Unpacks what the job needs, runs it, and removes what was unpacked.
-fn execute(
-    plan: &Plan,
-    caller: &Caller,
-    scratch: PathBuf,
-    signals: &Signals,
-    report: &Report<'_>,
-    journal: &mut Journal,
-) -> Result<Outcome, Failure> {
-    let root = scratch.parent().unwrap_or(Path::new("/")).to_owned();
-    let scratch = Scratch::create(scratch).map_err(|source| Error::Scratch { root, source })?;
-    for notice in &plan.command.notices {
-        report.warn(notice);
-    }
-    unpack(plan, scratch.path(), signals)?;
-    report.detail(&dry_run::command_line(plan, caller));
-    let own = |stream: BorrowedFd<'_>| {
-        let copy = report.streams().then(|| stream.try_clone_to_owned());
-        copy.transpose().map_err(|source| Error::Supervise {
-            action: "copying output",
-            source,
-        })
-    };
-    let job = Job {
-        words: &plan.command.words,
-        environment: &plan.environment,
-        directory: plan.directory.clone(),
-        umask: caller.umask,
-        on_terminal: caller.on_terminal,
-        inherit_stdin: caller.on_terminal || plan.settings.stdin == Stdin::Inherit,
-        settings: &plan.settings,
-        stdout: own(std::io::stdout().as_fd())?,
-        stderr: own(std::io::stderr().as_fd())?,
-    };
-    let outcome = supervise(job, signals, &mut |event| match event {
-        Event::Output { stream, bytes } => journal.note(clock::now(), stream, bytes),
-        Event::Notice(text) => {
-            journal.remark(clock::now(), &text);
-            report.notice(&text);
+        Err(Halt::Dropped(dropped)) => {
+            let notify_each = config.guard.drop.notify_after_consecutive;
+            report.dropped(&dropped, &end, notify_each, log.as_deref());
+            Ok(exit_code::of(ErrorKind::NotNow))
         }
-        Event::Started { pid } => report.detail(&format!("the job's process is {pid}")),
-    });
-    if let Err(error) = scratch.remove() {
-        report.warn(&format!(
-            "something of the job's scratch directory stays: {error}"
-        ));
     }
-    outcome.map_err(|error| explain_missing(plan, Failure::from(error)))
-}
-
-/// A program that is not found may have been meant to come out of the jar.
-fn explain_missing(plan: &Plan, failure: Failure) -> Failure {
-    let jar = plan
-        .artifact
-        .as_ref()
-        .filter(|artifact| artifact.jar.is_some());
-    let looked_into = plan.runner == "shell" && plan.command.unpack.is_none();
-    match (failure.kind, jar, plan.command.words.first()) {
-        (ErrorKind::CommandNotFound, Some(_), Some(word)) if looked_into => {
-            let text = format!("the jar has no entry `{}` either", word.to_string_lossy());
-            failure.hinting(text)
-        }
-        _ => failure,
-    }
-}
-
-/// Unpacks what the job needs, unless somebody ends greaserun meanwhile.
-fn unpack(plan: &Plan, scratch: &Path, signals: &Signals) -> Result<(), Failure> {
-    let ending = Cell::new(None);
-    let stop = || {
-        ending.set(ending.get().or_else(|| signals.ending()));
-        ending.get().is_some()
-    };
-    let artifact = plan.artifact.as_ref();
-    let jar = artifact.and_then(|artifact| artifact.jar.as_ref());
-    let unpacked = match (jar, &plan.command.unpack) {
-        (Some(jar), Some(unpack)) => jar.unpack(unpack, scratch, &stop),
-        _ => Ok(()),
-    };
-    if stop() {
-        let signal = ending.get().expect("that is why it stops").as_raw();
-        let text = format!("ended by signal {signal} before the job started");
-        return Err(Failure::cancelled(signal, text));
-    }
-    Ok(unpacked?)
 }
 
 /// Tells what is doubtful in the config, with what was probably meant.

@@ -15,8 +15,8 @@ use grease_core::sys::env::Env;
 
 use super::arguments::Arguments;
 use super::caller::Caller;
-use super::fetch;
-use super::report::Report;
+use super::fetch::Bringer;
+use super::halt::Halt;
 use crate::failure::Failure;
 
 /// Everything that is decided before anything is done.
@@ -40,84 +40,100 @@ pub(super) struct Plan {
     pub(super) directory: Option<PathBuf>,
 }
 
-/// What is known of a run before it is planned, and so also of one whose plan fails.
+/// What is known of a run before its artifact is here, and so also of one that never starts.
 #[derive(Debug)]
 pub(super) struct Named<'a> {
     /// The job's name.
     pub(super) job: JobName,
+    /// Which runs are the same job: those of the same name out of the same line of a crontab.
+    pub(super) key: String,
+    /// What the job is given and held to.
+    pub(super) settings: JobSettings,
     runner: Box<dyn Runner + 'a>,
-    artifact: Option<LocalArtifact>,
-    origin: Option<Origin>,
+    /// What ARTIFACT names.
+    meant: deployment::Named,
+    /// The artifact, if it is a file on this machine.
+    local: Option<deployment::Artifact>,
 }
 
 impl<'a> Named<'a> {
-    /// Finds the runner, brings the artifact here, and names the job after them.
+    /// Finds the runner, and names the job after it and its artifact; fetches nothing.
     pub(super) fn find(
         arguments: &Arguments,
         config: &'a Config,
         caller: &Caller,
-        scratch: &Path,
-        report: &Report<'_>,
     ) -> Result<Self, Failure> {
         let (artifact, words) = arguments.artifact_and_words();
         let runner = runner::find(arguments.runner(), &sections(config))?;
-        let named = deployment::named(&text_of(artifact)?, &caller.directory)?;
-        let found = fetch::bring(&named, arguments, config, caller, report)?;
-        let (name, artifact, origin) = match found {
-            Some(found) => {
-                let (name, artifact, origin) = taken_apart(found);
-                (Some(name), Some(artifact), origin)
-            }
-            None => (None, None, None),
-        };
-        let request = Request {
-            words,
-            artifact: artifact.as_ref(),
-            scratch,
-            env: &caller.env,
-        };
+        let meant = deployment::named(&text_of(artifact)?, &caller.directory)?;
+        let local = meant.local()?;
+        let name = local.as_ref().map(|local| local.name.clone());
+        let name = name.or_else(|| meant.name());
         let job = match &arguments.job {
             Some(given) => JobName::new(name.as_deref(), given)
                 .map_err(|error| Failure::new(ErrorKind::Usage, format!("--job: {error}")))?,
-            None => JobName::lossy(name.as_deref(), &runner.part(&request)?),
+            None => JobName::lossy(name.as_deref(), &runner.part(words)?),
+        };
+        let mut settings = config.jobs.settings(runner.name(), job.as_str());
+        arguments.apply(&mut settings);
+        let entry = caller.env.text("GREASE_ENTRY");
+        let key = match (&arguments.key, entry) {
+            (Some(given), _) => given.clone(),
+            (None, Some(entry)) => format!("{entry} {job}"),
+            (None, None) => job.to_string(),
         };
         Ok(Self {
             job,
+            key,
+            settings,
             runner,
-            artifact,
-            origin,
+            meant,
+            local,
         })
+    }
+
+    /// The runner's name.
+    pub(super) fn runner(&self) -> &str {
+        self.runner.name()
+    }
+
+    /// The path of a local artifact.
+    pub(super) fn spec(&self) -> Option<String> {
+        self.local.as_ref().map(|local| local.spec.clone())
+    }
+
+    /// Brings the artifact here.
+    pub(super) fn fetch(&mut self, bringer: &Bringer<'_>) -> Result<(), Halt> {
+        if self.local.is_none() {
+            self.local = bringer.bring(&self.meant)?;
+        }
+        Ok(())
     }
 }
 
 impl Plan {
-    /// Decides what the run does; reads the jar, and writes nothing.
+    /// Decides what the run does, once its artifact is here; reads the jar, and writes nothing.
     pub(super) fn make(
         named: Named<'_>,
         arguments: &Arguments,
-        config: &Config,
         caller: &Caller,
         run: RunId,
         scratch: &Path,
     ) -> Result<Self, Failure> {
-        let Named {
-            job,
-            runner,
-            artifact,
-            origin,
-        } = named;
+        let (artifact, origin) = match named.local.map(taken_apart) {
+            Some((artifact, origin)) => (Some(artifact), origin),
+            None => (None, None),
+        };
         let request = Request {
             words: arguments.artifact_and_words().1,
             artifact: artifact.as_ref(),
             scratch,
             env: &caller.env,
         };
-        let command = runner.plan(&request)?;
-        let mut settings = config.jobs.settings(runner.name(), job.as_str());
-        arguments.apply(&mut settings);
+        let command = named.runner.plan(&request)?;
         let variables = RunVariables {
             run,
-            job: job.as_str(),
+            job: named.job.as_str(),
             trigger: caller.trigger.as_str(),
             artifact: artifact.as_ref(),
             scratch,
@@ -125,14 +141,13 @@ impl Plan {
         let environment = environment(&caller.env, &command, &variables);
         let in_scratch = command.in_scratch.then(|| scratch.to_owned());
         let directory = in_scratch.or_else(|| caller.job_directory.clone());
-        let runner = runner.name().to_owned();
         Ok(Self {
-            job,
-            runner,
+            runner: named.runner.name().to_owned(),
+            job: named.job,
+            settings: named.settings,
             artifact,
             origin,
             command,
-            settings,
             environment,
             directory,
         })
@@ -140,11 +155,11 @@ impl Plan {
 }
 
 /// An artifact as execution needs it, with its name and where it came from.
-fn taken_apart(found: deployment::Artifact) -> (String, LocalArtifact, Option<Origin>) {
+fn taken_apart(found: deployment::Artifact) -> (LocalArtifact, Option<Origin>) {
     let deployment::Artifact {
         path,
         spec,
-        name,
+        name: _,
         jar,
         origin,
     } = found;
@@ -158,7 +173,7 @@ fn taken_apart(found: deployment::Artifact) -> (String, LocalArtifact, Option<Or
         jar,
         identity,
     };
-    (name, artifact, origin)
+    (artifact, origin)
 }
 
 /// The name under which a run is recorded whose artifact or runner was not found.

@@ -1,17 +1,22 @@
 //! The run's entry in the registry, its record and its log, from start to end.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use grease_core::debugging::{Journal, journal};
 use grease_core::deployment::Origin;
 use grease_core::model::jobs::OnSupervisorDeath;
-use grease_core::model::{EndEvent, FetchedRecord, RunId, StaleRecord, StartEvent, VERSION};
+use grease_core::model::{
+    EndEvent, ExecuteEvent, FetchedRecord, RunId, StaleRecord, StartEvent, VERSION,
+};
 use grease_core::registry::{LiveRun, Meta, Registry};
 use grease_core::sys::clock;
 
+use super::arbitrate::Leave;
 use super::arguments::Arguments;
 use super::caller::Caller;
-use super::plan::Plan;
+use super::ended::milliseconds;
+use super::plan::{Named, Plan};
 use super::report::Report;
 use super::sweep;
 
@@ -80,12 +85,12 @@ impl Record {
 pub(super) fn meta(
     run: RunId,
     job: &str,
-    plan: Option<&Plan>,
+    named: Option<&Named<'_>>,
     caller: &Caller,
     scratch: &Path,
 ) -> Meta {
-    let policy = plan.map_or(OnSupervisorDeath::Kill, |plan| {
-        plan.settings.on_supervisor_death
+    let policy = named.map_or(OnSupervisorDeath::Kill, |named| {
+        named.settings.on_supervisor_death
     });
     Meta {
         v: VERSION,
@@ -102,16 +107,14 @@ pub(super) fn meta(
 pub(super) fn start_event(
     run: RunId,
     job: &str,
-    plan: Option<&Plan>,
+    named: Option<&Named<'_>>,
     caller: &Caller,
     arguments: &Arguments,
 ) -> StartEvent {
     let (artifact, words) = arguments.artifact_and_words();
-    let resolved = plan.and_then(|plan| plan.artifact.as_ref());
-    let artifact = match resolved {
-        Some(artifact) => Some(artifact.spec.clone()),
-        None => Some(artifact.to_string_lossy().into_owned()).filter(|artifact| artifact != "-"),
-    };
+    let resolved = named.and_then(Named::spec);
+    let artifact = resolved.unwrap_or_else(|| artifact.to_string_lossy().into_owned());
+    let artifact = Some(artifact).filter(|artifact| artifact != "-");
     StartEvent {
         v: VERSION,
         event: "start".to_owned(),
@@ -122,18 +125,40 @@ pub(super) fn start_event(
         boot: caller.boot.clone(),
         time: format!("{:.6}", clock::now()),
         trigger: caller.trigger.as_str().to_owned(),
-        runner: plan.map_or_else(
+        runner: named.map_or_else(
             || arguments.runner().to_lowercase(),
-            |plan| plan.runner.clone(),
+            |named| named.runner().to_owned(),
         ),
         artifact,
-        fetched: plan.and_then(|plan| plan.origin.as_ref()).map(fetched),
+        fetched: None,
         args: words
             .iter()
             .map(|word| word.to_string_lossy().into_owned())
             .collect(),
         parent: caller.parent.clone(),
         pid: std::process::id(),
+    }
+}
+
+/// The event of the job's start.
+pub(super) fn execute_event(
+    run: RunId,
+    plan: &Plan,
+    leave: &Leave,
+    fetched_in: Duration,
+) -> ExecuteEvent {
+    ExecuteEvent {
+        v: VERSION,
+        event: "execute".to_owned(),
+        run: run.to_string(),
+        job: plan.job.to_string(),
+        time: format!("{:.6}", clock::now()),
+        delay_ms: milliseconds(leave.delay),
+        overlap_ms: milliseconds(leave.overlap),
+        guard: leave.guard.clone(),
+        fetch_ms: milliseconds(fetched_in),
+        artifact: plan.artifact.as_ref().map(|artifact| artifact.spec.clone()),
+        fetched: plan.origin.as_ref().map(fetched),
     }
 }
 

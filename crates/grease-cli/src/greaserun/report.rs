@@ -7,6 +7,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
+use grease_core::debugging::drops;
 use grease_core::dispatch::Trigger;
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::Remnant;
@@ -15,8 +16,9 @@ use grease_core::model::{EndEvent, ResultWord, RunId};
 use super::arguments::{Arguments, Output};
 use super::caller::Caller;
 use super::dry_run::quoted;
+use super::halt::Dropped;
 use crate::failure::Failure;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// Lines of the job's output in a digest.
 pub(super) const LINES: usize = 20;
@@ -34,6 +36,7 @@ pub(super) struct Report<'a> {
     /// Every warning so far and what else there is to say, for the log.
     remarks: RefCell<Vec<String>>,
     holds: Cell<bool>,
+    asks_first: Cell<bool>,
     held_back: RefCell<String>,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Report<'a> {
             job_words: arguments.words.len(),
             remarks: RefCell::default(),
             holds: Cell::new(false),
+            asks_first: Cell::new(false),
             held_back: RefCell::default(),
         }
     }
@@ -109,15 +113,21 @@ impl<'a> Report<'a> {
     }
 
     fn tell(&self, text: &str) {
-        if self.streams() && !self.holds.get() {
+        let is_free = !self.holds.get() && self.held_back.borrow().is_empty();
+        if self.streams() && is_free && (!self.asks_first.get() || terminal::can_take()) {
             self.terminal.say(text);
         } else {
             self.held_back.borrow_mut().push_str(text);
         }
     }
 
-    /// Holds back what there is to tell: a reader that does not read must not make us deaf
-    /// while signals are blocked.
+    /// Tells nothing from now on that would have to be waited for: a reader that does not read must
+    /// not make us deaf while signals are blocked.
+    pub(super) fn stay_deaf_to_nobody(&self) {
+        self.asks_first.set(true);
+    }
+
+    /// Holds back what there is to tell: the job's output goes the same way.
     pub(super) fn hold(&self) {
         self.holds.set(true);
     }
@@ -133,8 +143,7 @@ impl<'a> Report<'a> {
     /// The job is about to start.
     pub(super) fn started(&self, run: RunId, job: &str) {
         if self.streams() && !self.quiet {
-            self.terminal
-                .say(&format!("greaserun: {job} starts, run {run}"));
+            self.tell(&format!("greaserun: {job} starts, run {run}\n"));
         }
     }
 
@@ -151,6 +160,42 @@ impl<'a> Report<'a> {
         }
         text.push_str(&self.held_back.take());
         text.push_str(&failure.render());
+        if self.output == Output::Digest {
+            text.push_str(&self.whereabouts(end, log));
+        }
+        self.terminal.say(&text);
+    }
+
+    /// The run was dropped or skipped. A schedule is told so of every `notify_each`-th in a row, and
+    /// then less and less often.
+    pub(super) fn dropped(
+        &self,
+        dropped: &Dropped,
+        end: &EndEvent,
+        notify_each: u32,
+        log: Option<&Path>,
+    ) {
+        let mut text = format!("greaserun: {} {}", end.job, dropped.text);
+        match self.output {
+            Output::Stream => text.push('\n'),
+            Output::Digest => {
+                let drops = end.drops.unwrap_or(0);
+                if !drops::is_told(drops, notify_each) {
+                    return;
+                }
+                writeln!(
+                    text,
+                    "\nThis was the {drops}. time in a row on {}.",
+                    self.caller.host
+                )
+                .expect("in memory");
+            }
+            Output::None => return,
+        }
+        text.push_str(&self.held_back.take());
+        for hint in &dropped.hints {
+            writeln!(text, "hint: {hint}").expect("in memory");
+        }
         if self.output == Output::Digest {
             text.push_str(&self.whereabouts(end, log));
         }

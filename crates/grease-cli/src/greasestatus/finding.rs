@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use grease_core::config::Problem;
-use grease_core::model::{ErrorKind, Explain};
+use grease_core::model::{ErrorKind, Explain, harmless};
 use serde_json::{Value, json};
 
 use crate::exit_code;
@@ -74,9 +74,9 @@ impl Finding {
 
     /// For people: one line, and one with what to do about it.
     pub(super) fn text(&self) -> String {
-        let mut text = format!("{}: {}\n", self.severity(), harmless(&self.text));
+        let mut text = format!("{}: {}\n", self.severity(), shown(&self.text));
         if let Some(hint) = &self.hint {
-            writeln!(text, "hint: {}", harmless(hint)).expect("in memory");
+            writeln!(text, "hint: {}", shown(hint)).expect("in memory");
         }
         text
     }
@@ -87,17 +87,9 @@ impl Finding {
     }
 }
 
-/// A text with its control characters escaped: other users choose the names of their files.
-fn harmless(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\n' {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+/// A text fit for a terminal: other users choose the names of their files.
+fn shown(text: &str) -> String {
+    harmless(text, &['\n'], usize::MAX)
 }
 
 /// The exit code: that of the first error, else whether there was anything.

@@ -204,7 +204,7 @@ fn what_has_no_effect_is_a_warning_with_the_nearest_known_key() {
     /etc/scalegrease.json:4: jobs.runners.luigi.Cost: unknown key, without effect
       hint: the nearest known key is `cost`
     /etc/scalegrease.json:6: ShellRunner.command: unknown key, without effect
-    /etc/scalegrease.json:7: guard: checked, but without effect in this version; the same holds for `snatch`
+    /etc/scalegrease.json:7: snatch: checked, but without effect in this version
     "#);
     let config = parsed(text, &Env::default()).unwrap().config;
     let state_dir = config.common.state_dir.unwrap();
@@ -323,7 +323,7 @@ fn the_sample_shows_every_key_with_its_default() {
     let text = text_of("conf/scalegrease.json");
     let loaded = parsed(&text, &Env::default()).unwrap();
     assert_eq!(loaded.config, Config::default());
-    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:85: guard: checked, but without effect in this version; the same holds for `logs`, `launch`, `snatch`");
+    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:171: logs: checked, but without effect in this version; the same holds for `launch`, `snatch`");
 
     let shown: Value = serde_json::from_str(&text).unwrap();
     let document = schema();
@@ -355,7 +355,7 @@ fn the_examples_in_the_sample_work_once_they_are_no_comments() {
             .jobs
             .settings("shell", "com.acme:backfill#x")
             .max_running,
-        4
+        Some(4)
     );
     assert_eq!(
         config.runners["spark"].command.as_slice()[0],

@@ -1,14 +1,14 @@
 //! What is kept of one run: its log file, its record, and its last lines for people.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::frame;
-use crate::model::{EndEvent, StartEvent, Stream};
+use crate::model::{EndEvent, ExecuteEvent, StartEvent, Stream, harmless};
 use crate::sys;
 
 /// Longest start event that is read: the job's words are at most 2 MiB (`execve(2)`), and JSON
@@ -20,6 +20,12 @@ const END_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What stands before a start event in the log.
 const START: &[u8] = b"greaserun: start ";
+
+/// What stands before the event of the job's start.
+const EXECUTE: &[u8] = b"greaserun: execute ";
+
+/// What stands before each line of greaserun's own.
+const OWN: &[u8] = b"greaserun: ";
 
 /// Name of the log in the directory of a run.
 pub const LOG: &str = "log";
@@ -82,6 +88,11 @@ impl Journal {
         };
         journal.event("start", start);
         journal
+    }
+
+    /// Notes that the job is about to be started.
+    pub fn execute(&mut self, event: &ExecuteEvent) {
+        self.event("execute", event);
     }
 
     /// Notes a piece of the job's output.
@@ -238,10 +249,31 @@ fn seal(dir: &Path, end: &EndEvent) -> io::Result<()> {
     sys::fs::write_atomic(&dir.join(SEALED), &json)
 }
 
-/// Reads the start event out of the log in the directory of a run.
+/// Reads the start event out of the log in the directory of a run, with what the run fetched.
 pub fn start_of(dir: &Path) -> io::Result<StartEvent> {
     let path = dir.join(LOG);
     let mut log = io::BufReader::new(sys::fs::open_regular(&path)?).take(START_BYTES_MAX);
+    let text = own_line_of(&mut log)?.unwrap_or_default();
+    let json = text.strip_prefix(START).unwrap_or_default();
+    let mut start: StartEvent = serde_json::from_slice(json).map_err(|_| {
+        let text = format!("`{}` does not begin with a start event", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })?;
+    // Remarks may stand before it, the job's output stands behind it.
+    while let Some(text) = own_line_of(&mut log)? {
+        if let Some(json) = text.strip_prefix(EXECUTE) {
+            let execute: Option<ExecuteEvent> = serde_json::from_slice(json).ok();
+            start.fetched = start
+                .fetched
+                .or(execute.and_then(|execute| execute.fetched));
+            break;
+        }
+    }
+    Ok(start)
+}
+
+/// The next line of the log, with its pieces put together, if it is one of greaserun's own.
+fn own_line_of(log: &mut impl io::BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     while !text.ends_with(b"\n") {
         let mut line = Vec::new();
@@ -251,11 +283,7 @@ pub fn start_of(dir: &Path) -> io::Result<StartEvent> {
             _ => break,
         }
     }
-    let json = text.strip_prefix(START).unwrap_or_default();
-    serde_json::from_slice(json).map_err(|_| {
-        let text = format!("`{}` does not begin with a start event", path.display());
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    })
+    Ok(text.starts_with(OWN).then_some(text))
 }
 
 /// Reads the end event in the directory of a finished run.
@@ -269,20 +297,7 @@ pub fn end_of(dir: &Path) -> io::Result<EndEvent> {
 /// A line as it may be shown on a terminal: control characters escaped, over-long ones cut.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
-    let text = text.trim_end_matches('\r');
-    let mut shown = String::with_capacity(text.len());
-    for (position, c) in text.chars().enumerate() {
-        if position == SHOWN_LINE_CHARS_MAX {
-            shown.push('…');
-            break;
-        }
-        if c.is_control() && c != '\t' {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+    harmless(text.trim_end_matches('\r'), &['\t'], SHOWN_LINE_CHARS_MAX)
 }
 
 #[cfg(test)]
@@ -322,6 +337,8 @@ mod tests {
             exit: Some(3),
             signal: None,
             msg: None,
+            guard: None,
+            drops: None,
             usage: None,
             leftovers: 0,
         }

@@ -10,7 +10,6 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,6 +31,9 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Longest silence. The child is silent while it waits for another process that fetches the same, for
 /// a minute after that one last moved, and while it asks, for half a minute each time.
 const SILENCE_MAX: Duration = Duration::from_secs(150);
+
+/// How often greaserun looks whether it is to give up.
+const STOP_LOOK: Duration = Duration::from_millis(100);
 
 /// Distance of the child's reports of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -113,10 +115,9 @@ fn work(task: &Task) -> Result<Here, Error> {
         manner: task.manner,
     };
     let mut last = Instant::now();
-    let cancel = AtomicBool::new(false);
     let mut watch = Watch {
         now: clock::local(&env),
-        cancel: &cancel,
+        stop: &|| false, // greaserun ends it.
         progress: &mut |file, received, total| {
             if last.elapsed() >= PROGRESS {
                 last = Instant::now();
@@ -173,10 +174,19 @@ pub(super) fn fetch(
     let mut output = child.stdout.take().expect("it was piped");
     let mut lines = Lines::default();
     loop {
-        let line = lines.next(&mut output, SILENCE_MAX).map_err(Error::Child);
-        let Some(line) = line? else {
-            abandon(&mut child);
-            return Err(Error::Silent);
+        let begun = Instant::now();
+        let line = loop {
+            if (watch.stop)() {
+                abandon(&mut child);
+                return Err(Error::Stopped);
+            }
+            if let Some(line) = lines.next(&mut output, STOP_LOOK).map_err(Error::Child)? {
+                break line;
+            }
+            if begun.elapsed() > SILENCE_MAX {
+                abandon(&mut child);
+                return Err(Error::Silent);
+            }
         };
         match serde_json::from_slice(&line).map_err(|error| Error::Child(error.into()))? {
             Message::Progress {

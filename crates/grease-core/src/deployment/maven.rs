@@ -66,8 +66,8 @@ pub enum Update {
 pub struct Watch<'a> {
     /// The time, in the zone whose midnights count.
     pub now: ZonedDateTime,
-    /// Set from outside to end it.
-    pub cancel: &'a AtomicBool,
+    /// Whether it is to be given up; asked several times a second.
+    pub stop: &'a dyn Fn() -> bool,
     /// Is told the file's name, the bytes that are here, and those of the whole if known.
     pub progress: &'a mut dyn FnMut(&str, u64, Option<u64>),
 }
@@ -238,7 +238,7 @@ impl Sources {
             coordinates,
             &mut Occasion {
                 now: watch.now.clone(),
-                cancel: watch.cancel,
+                cancel: &AtomicBool::new(false), // This process is ended as a whole.
                 progress: &mut |artifact, state: Progress| {
                     progress(
                         &artifact.file_name(),

@@ -82,6 +82,22 @@ pub fn name_in(argument: &str) -> Option<String> {
 }
 
 impl Named {
+    /// Opens the artifact if it is a file on this machine; nothing is fetched.
+    pub fn local(&self) -> Result<Option<Artifact>, Error> {
+        match self {
+            Self::File(path) => local(path).map(Some),
+            Self::Nothing | Self::Coordinates { .. } => Ok(None),
+        }
+    }
+
+    /// `group:artifact` of coordinates.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Coordinates { meant, .. } => Some(format!("{}:{}", meant.group, meant.artifact)),
+            Self::Nothing | Self::File(_) => None,
+        }
+    }
+
     /// Brings the artifact onto this machine, and opens it.
     pub fn find(
         &self,

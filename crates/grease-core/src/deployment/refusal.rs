@@ -34,7 +34,10 @@ pub enum Error {
     /// The child that was to fetch it was given up.
     #[error("the fetch of the artifact has been silent for too long")]
     Silent,
-    /// The same, with what was probably waited for.
+    /// Somebody ended greaserun meanwhile.
+    #[error("the fetch of the artifact was given up")]
+    Stopped,
+    /// Nothing was heard, with what was probably waited for.
     #[error("there is no answer from `{place}`")]
     Hangs {
         /// A path, and the kind of its file system.
@@ -71,6 +74,7 @@ impl Explain for Error {
             Self::Fetch(error) => error.kind(),
             Self::Told(told) => return told.kind,
             Self::Silent | Self::Hangs { .. } => maven_fetch::ErrorKind::Unreachable,
+            Self::Stopped => maven_fetch::ErrorKind::Cancelled,
             Self::Child(_) | Self::Copy { .. } => maven_fetch::ErrorKind::Io,
         };
         match kind {
@@ -95,7 +99,7 @@ impl Explain for Error {
             Self::Silent | Self::Hangs { .. } => {
                 Some("is its server up? `mount` shows where a directory is".to_owned())
             }
-            Self::Child(_) | Self::Copy { .. } => None,
+            Self::Stopped | Self::Child(_) | Self::Copy { .. } => None,
         }
     }
 }

@@ -83,14 +83,6 @@ impl Request<'_> {
         artifact.jar.as_ref().ok_or_else(missing)
     }
 
-    /// The words after ARTIFACT, of which there must be at least one.
-    pub fn words(&self, runner: &'static str) -> Result<&[OsString], Error> {
-        if self.words.is_empty() {
-            return Err(Error::NoCommand { runner });
-        }
-        Ok(self.words)
-    }
-
     /// A word with its placeholders replaced; one that is no UTF-8 is left as it is.
     pub fn substitute(&self, word: &OsStr) -> Result<OsString, Error> {
         match word.to_str() {

@@ -17,6 +17,10 @@ pub struct CustomRunner {
     /// The words that stand before the job's own; `{jar_path}` and `{artifact_spec}` in them are
     /// replaced.
     pub command: Words,
+    /// The command that ends what a job started elsewhere, run in the job's environment when a
+    /// timeout or a signal to greaserun has ended the job; nothing is replaced in it.
+    #[serde(default)]
+    pub on_kill: Option<Words>,
 }
 
 /// The runner `luigi`.
@@ -41,12 +45,16 @@ impl Default for LuigiRunner {
 pub struct HadoopRunner {
     /// The words that start a Hadoop job, before the jar's path.
     pub command: Words,
+    /// The words that end YARN applications, before their ids: run when a timeout or a signal to
+    /// greaserun has ended a job whose output showed any. `null` leaves them running.
+    pub on_kill: Option<Words>,
 }
 
 impl Default for HadoopRunner {
     fn default() -> Self {
         Self {
             command: Words::split("hadoop jar").expect("two words"),
+            on_kill: Words::split("yarn application -kill"),
         }
     }
 }

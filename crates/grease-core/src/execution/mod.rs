@@ -7,6 +7,7 @@
 pub mod command;
 pub mod config;
 mod diagnosis;
+pub mod on_kill;
 pub mod placeholder;
 pub mod runner;
 pub mod scratch;

@@ -1,6 +1,7 @@
 //! The settings of a job, by runner and by name: the section `jobs` of the config.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -125,9 +126,10 @@ settings! {
     disk: Bytes,
     /// Who goes first when the host is busy, and who is dropped first.
     priority: Priority,
-    /// What happens if it still runs when it is started again.
+    /// What happens if it still runs when it is started again; if absent, `forbid` for a
+    /// scheduled start and `allow` for any other.
     overlap: Overlap,
-    /// How many of it may run at a time on a host when `overlap` is `allow`.
+    /// How many of it may run at a time on a host when `overlap` is `allow`; any number if absent.
     #[schemars(range(min = 1, max = 1000))]
     max_running: u32,
     /// Where a scheduled tick runs once: on every `host` that has the crontab line, or on one
@@ -171,10 +173,10 @@ pub struct JobSettings {
     pub disk: Option<Bytes>,
     /// Who goes first.
     pub priority: Priority,
-    /// What happens if it still runs.
-    pub overlap: Overlap,
-    /// How many may run at a time when they may overlap.
-    pub max_running: u32,
+    /// What happens if it still runs; by the trigger if absent.
+    pub overlap: Option<Overlap>,
+    /// How many may run at a time when they may overlap; any number if absent.
+    pub max_running: Option<u32>,
     /// Where a tick runs once.
     pub single_run: SingleRun,
     /// Longest run.
@@ -206,8 +208,8 @@ impl Default for JobSettings {
             mem: None,
             disk: None,
             priority: Priority::Normal,
-            overlap: Overlap::Forbid,
-            max_running: 1,
+            overlap: None,
+            max_running: None,
             single_run: SingleRun::Host,
             timeout: None,
             grace: Duration::from_secs(30),
@@ -230,8 +232,8 @@ impl JobSettings {
         set(&mut self.mem, over.mem.map(more_than_none));
         set(&mut self.disk, over.disk.map(more_than_none));
         set(&mut self.priority, over.priority);
-        set(&mut self.overlap, over.overlap);
-        set(&mut self.max_running, over.max_running);
+        set(&mut self.overlap, over.overlap.map(Some));
+        set(&mut self.max_running, over.max_running.map(Some));
         set(&mut self.single_run, over.single_run);
         set(&mut self.timeout, over.timeout.map(Wait::limit));
         set(&mut self.grace, over.grace.map(Span::get));
@@ -254,8 +256,8 @@ impl From<JobSettings> for Settings {
             mem: settings.mem,
             disk: settings.disk,
             priority: Some(settings.priority),
-            overlap: Some(settings.overlap),
-            max_running: Some(settings.max_running),
+            overlap: settings.overlap,
+            max_running: settings.max_running,
             single_run: Some(settings.single_run),
             timeout: Some(timeout.unwrap_or(Wait::Forever)),
             grace: Some(Span::new(settings.grace)),
@@ -296,6 +298,16 @@ pub enum Priority {
     High,
 }
 
+impl fmt::Display for Priority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        })
+    }
+}
+
 /// What happens to a start while the job still runs on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -305,7 +317,7 @@ pub enum Overlap {
     Forbid,
     /// The new run waits; of several that wait, only the newest runs.
     Queue,
-    /// Both run, up to `max_running`.
+    /// Both run; beyond `max_running` the new run waits.
     Allow,
     /// The old run is ended.
     Replace,

@@ -4,9 +4,11 @@ mod absolute_path;
 mod explain;
 mod flaw;
 mod glob;
+mod harmless;
 mod job;
 mod record;
 mod run_id;
+mod short_hash;
 mod stream;
 mod words;
 
@@ -14,14 +16,18 @@ pub use absolute_path::AbsolutePath;
 pub use explain::{ErrorKind, Explain};
 pub use flaw::Flaw;
 pub use glob::Glob;
+pub use harmless::harmless;
 pub use job::{JobName, JobNameError};
 pub use record::{
-    EndEvent, ErrorWord, FetchedRecord, ResultWord, StaleRecord, StartEvent, UsageRecord, VERSION,
+    EndEvent, ErrorWord, ExecuteEvent, FetchedRecord, ResultWord, StaleRecord, StartEvent,
+    UsageRecord, VERSION,
 };
 pub use run_id::RunId;
+pub use short_hash::short_hash;
 pub use stream::Stream;
 pub use words::Words;
 
+pub mod guard;
 pub mod jobs;
 pub mod limits;
 pub mod quantity;

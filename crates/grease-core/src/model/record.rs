@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::guard::GuardRecord;
+
 /// Version of the events written here; readers accept all older ones.
 pub const VERSION: u32 = 1;
 
-/// A run has started.
+/// A run has begun: it may have to wait, and its artifact to be fetched, before its job starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartEvent {
     /// Version of this format.
@@ -31,7 +33,7 @@ pub struct StartEvent {
     /// The artifact, unless there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
-    /// What was fetched out of a repository, or found here under its coordinates.
+    /// What was fetched out of a repository, in records of before there was an [`ExecuteEvent`].
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub fetched: Option<FetchedRecord>,
     /// The words after ARTIFACT; bytes that are no UTF-8 are replaced.
@@ -41,6 +43,36 @@ pub struct StartEvent {
     pub parent: Option<String>,
     /// Process id of greaserun.
     pub pid: u32,
+}
+
+/// The job of a run is about to be started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecuteEvent {
+    /// Version of this format.
+    pub v: u32,
+    /// `execute`.
+    pub event: String,
+    /// The run's id.
+    pub run: String,
+    /// The job's name.
+    pub job: String,
+    /// When, in UTC with microseconds.
+    pub time: String,
+    /// How long the start was put off to spread the starts of a minute, milliseconds.
+    pub delay_ms: u64,
+    /// How long it waited for other runs of its job, milliseconds.
+    pub overlap_ms: u64,
+    /// What the guard saw; absent if it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardRecord>,
+    /// How long it took to bring the artifact and to look into it, milliseconds.
+    pub fetch_ms: u64,
+    /// The artifact as resolved, unless there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+    /// What was fetched out of a repository, or found here under its coordinates.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<FetchedRecord>,
 }
 
 /// An artifact under its coordinates.
@@ -71,7 +103,7 @@ pub struct StaleRecord {
 }
 
 /// A run has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndEvent {
     /// Version of this format.
     pub v: u32,
@@ -97,6 +129,12 @@ pub struct EndEvent {
     /// The reason in words, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
+    /// What the guard saw, of a run that it dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardRecord>,
+    /// The job's drops and skips in a row, this one included; of such a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drops: Option<u32>,
     /// What was used; absent for a run that did not get so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageRecord>,
@@ -171,4 +209,36 @@ pub enum ErrorWord {
     AlreadyRunning,
     /// Input is not there yet (Luigi's exit code 20).
     MissingInput,
+    /// The job still runs, or enough of it does.
+    Overlap,
+    /// Too many jobs run.
+    GuardJobs,
+    /// Their costs add up to too much.
+    GuardCost,
+    /// Another job has just started.
+    GuardSpacing,
+    /// Jobs of higher priority wait.
+    GuardPriority,
+    /// The load is too high.
+    GuardLoad,
+    /// CPUs are under too much pressure.
+    GuardCpuPressure,
+    /// Memory is.
+    GuardMemoryPressure,
+    /// I/O is.
+    GuardIoPressure,
+    /// Too little memory is available.
+    GuardMemory,
+    /// Too little swap space is free.
+    GuardSwap,
+    /// Too little disk space is free.
+    GuardDisk,
+    /// Too few inodes are free.
+    GuardInodes,
+    /// Too few processes still fit.
+    GuardProcesses,
+    /// The site's own command refuses.
+    GuardCommand,
+    /// The guard's own state cannot be used, and the config says that nothing runs then.
+    GuardState,
 }

@@ -32,6 +32,13 @@ impl RunId {
         Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
     }
 
+    /// A number from 0 to below 1 that is as random as the id.
+    #[expect(clippy::cast_precision_loss, reason = "32 bits fit")]
+    pub fn draw(self) -> f64 {
+        let random = self.0.as_u128() & u128::from(u32::MAX);
+        random as f64 / (f64::from(u32::MAX) + 1.0)
+    }
+
     /// The same 128 bits as a UUID.
     pub fn as_uuid(self) -> Uuid {
         self.0

@@ -6,5 +6,6 @@ pub mod clock;
 pub mod env;
 pub mod fs;
 pub mod host;
+pub mod machine;
 pub mod process;
 pub mod state;

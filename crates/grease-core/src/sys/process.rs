@@ -187,16 +187,29 @@ pub fn waits_in(pid: i32) -> String {
 ///
 /// `started` is the start time in ticks that the process was seen with.
 pub fn signal(pid: i32, started: u64, signal: Signal) {
-    let Some(id) = Pid::from_raw(pid) else { return };
     let unchanged = || stat(pid).is_some_and(|found| found.started == started);
-    match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
-        // The descriptor pins the process, so that the check and the signal see the same one.
-        Ok(pinned) if unchanged() => rustix::process::pidfd_send_signal(pinned, signal),
+    // A process that ended on its own in between is what was wanted.
+    signal_if(pid, signal, unchanged).ok();
+}
+
+/// Sends a signal to a process if `is_right` says so once its id is pinned; `false` if it was not
+/// sent, since it is not right or the process is gone.
+pub fn signal_if(pid: i32, signal: Signal, is_right: impl Fn() -> bool) -> std::io::Result<bool> {
+    let Some(id) = Pid::from_raw(pid) else {
+        return Ok(false);
+    };
+    let sent = match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
+        Ok(pinned) if is_right() => rustix::process::pidfd_send_signal(pinned, signal),
         // Kernels before 5.3 have no pidfd.
-        Err(rustix::io::Errno::NOSYS) if unchanged() => rustix::process::kill_process(id, signal),
-        Ok(_) | Err(_) => return,
+        Err(rustix::io::Errno::NOSYS) if is_right() => rustix::process::kill_process(id, signal),
+        Ok(_) | Err(rustix::io::Errno::NOSYS) => return Ok(false),
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(error) => Err(error.into()),
     }
-    .ok(); // A process that ended on its own in between is what was wanted.
 }
 
 /// Names of the ancestors of this process, parent first; `None` where `/proc` hides them.

@@ -10,6 +10,13 @@ use super::host::Account;
 /// Directory of the spools of all users, made by the package or by root's first run.
 const SPOOLS: &str = "/var/spool/scalegrease";
 
+/// Slots of all users of the host, made by the package or by root's first run.
+pub const GUARD: &str = "/run/scalegrease/guard";
+
+/// Directories in that of the guard: made by root where it makes that, so that nobody else owns
+/// them.
+const GUARD_INNER: [&str; 2] = ["key", "waiting"];
+
 /// Root's cache.
 const CACHE: &str = "/var/lib/scalegrease/cache";
 
@@ -43,6 +50,58 @@ pub fn spool_dir(
         }
     }
     Err(std::io::Error::other(refused.join("; ")))
+}
+
+/// The guard's directory: what it is, and what is to be told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardDir {
+    /// The directory.
+    pub path: PathBuf,
+    /// Whether it was just made for this user alone, where the host has none for all.
+    pub is_new_and_own: bool,
+}
+
+/// Finds the directory of the guard's slots, or makes it; never on a network file system.
+///
+/// With `common.state_dir` it is `guard` there, else `/run/scalegrease/guard`. Made by root it is
+/// for all users of the host; a user without it gets `guard` in the spool.
+pub fn guard_dir(
+    state_dir: Option<&Path>,
+    spool: Option<&Path>,
+    account: &Account,
+) -> std::io::Result<GuardDir> {
+    let is_root = account.uid == 0;
+    let (path, is_own) = match (state_dir, spool) {
+        (Some(root), _) => (root.join("guard"), false),
+        (None, Some(spool)) if !is_root && !Path::new(GUARD).exists() => {
+            (spool.join("guard"), true)
+        }
+        (None, _) => (PathBuf::from(GUARD), false),
+    };
+    refuse_network(&path)?;
+    let is_missing = !path.exists();
+    if is_missing && is_root {
+        fs::shared_dir(&path)?;
+        for inner in GUARD_INNER {
+            fs::shared_dir(&path.join(inner))?;
+        }
+    } else if is_missing {
+        fs::private_dir(&path)?;
+    }
+    fs::check_trusted(&path)?;
+    Ok(GuardDir {
+        path,
+        is_new_and_own: is_own && is_missing,
+    })
+}
+
+/// Where the guard's slots are if there are any yet; makes nothing.
+pub fn existing_guard_dir(state_dir: Option<&Path>, spool: &Path) -> Option<PathBuf> {
+    let candidates = match state_dir {
+        Some(root) => vec![root.join("guard")],
+        None => vec![PathBuf::from(GUARD), spool.join("guard")],
+    };
+    candidates.into_iter().find(|path| path.is_dir())
 }
 
 /// Finds the directory for what can be had again: artifacts, and what is known about them.

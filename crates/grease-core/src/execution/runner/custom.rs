@@ -6,6 +6,7 @@ use super::{Runner, base_name};
 use crate::execution::Error;
 use crate::execution::command::{Command, Request};
 use crate::execution::config::CustomRunner;
+use crate::execution::on_kill::OnKill;
 
 /// The words of the config with placeholders replaced, followed by those of the job.
 #[derive(Debug)]
@@ -23,10 +24,17 @@ impl Runner for Custom<'_> {
         "defined in the config"
     }
 
-    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
+    fn part(&self, words: &[OsString]) -> Result<String, Error> {
         // The job is what it runs, not what it is run with.
-        let own = request.words.first().map(|word| base_name(word));
+        let own = words.first().map(|word| base_name(word));
         Ok(own.unwrap_or_else(|| base_name(self.section.command.as_slice()[0].as_ref())))
+    }
+
+    fn on_kill(&self) -> Option<OnKill> {
+        self.section.on_kill.clone().map(|command| OnKill {
+            command,
+            takes_applications: false,
+        })
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {

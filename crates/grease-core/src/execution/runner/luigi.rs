@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Runner, base_name, python};
+use super::{Runner, at_least_one, base_name, python};
 use crate::execution::Error;
 use crate::execution::command::{Command, Request};
 use crate::execution::config::LuigiRunner;
@@ -53,15 +53,15 @@ impl Runner for Luigi<'_> {
         "a Luigi workflow in the folder python/ of the jar"
     }
 
-    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
-        let named = task(request.words("luigi")?);
+    fn part(&self, words: &[OsString]) -> Result<String, Error> {
+        let named = task(at_least_one(words, "luigi")?);
         let command = self.section.command.as_slice();
         Ok(named.unwrap_or_else(|| base_name(command[0].as_ref())))
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
         let command = self.section.command.as_slice();
-        let arguments = request.words("luigi")?;
+        let arguments = at_least_one(request.words, "luigi")?;
         let mut words: Vec<_> = command.iter().map(Into::into).collect();
         // In front of the job's own options, so that one given there wins.
         words.extend(

@@ -9,12 +9,13 @@ mod python;
 mod shell;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 
 use super::Error;
 use super::command::{Command, Request};
 use super::config::{CustomRunner, HadoopRunner, LuigiRunner};
+use super::on_kill::OnKill;
 
 /// A kind of job.
 pub trait Runner: Debug {
@@ -24,8 +25,14 @@ pub trait Runner: Debug {
     /// One line for help and manual.
     fn summary(&self) -> &str;
 
-    /// The runner's own part of the job's name: task, class, script or program.
-    fn part(&self, request: &Request<'_>) -> Result<String, Error>;
+    /// The runner's own part of the job's name: task, class, script or program. It is known from
+    /// the words after ARTIFACT alone, before the artifact is here.
+    fn part(&self, words: &[OsString]) -> Result<String, Error>;
+
+    /// What ends that which a job started elsewhere; most start nothing elsewhere.
+    fn on_kill(&self) -> Option<OnKill> {
+        None
+    }
 
     /// Decides what is unpacked and executed; writes nothing.
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error>;
@@ -76,6 +83,14 @@ pub fn find<'a>(name: &str, sections: &Sections<'a>) -> Result<Box<dyn Runner + 
                 .collect(),
         }),
     }
+}
+
+/// The words after ARTIFACT, of which there must be at least one.
+fn at_least_one<'a>(words: &'a [OsString], runner: &'static str) -> Result<&'a [OsString], Error> {
+    if words.is_empty() {
+        return Err(Error::NoCommand { runner });
+    }
+    Ok(words)
 }
 
 /// The last component of a path-like word: what a plain command is called.

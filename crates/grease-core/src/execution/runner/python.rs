@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Runner, base_name};
+use super::{Runner, at_least_one, base_name};
 use crate::execution::Error;
 use crate::execution::command::{Command, Request};
 use crate::jar::Selection;
@@ -24,12 +24,12 @@ impl Runner for Python {
         "a command in the unpacked folder python/ of the jar"
     }
 
-    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
-        Ok(script(request.words("python")?))
+    fn part(&self, words: &[OsString]) -> Result<String, Error> {
+        Ok(script(at_least_one(words, "python")?))
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
-        let words = request.words("python")?;
+        let words = at_least_one(request.words, "python")?;
         plan(request, "python", words.to_vec())
     }
 }

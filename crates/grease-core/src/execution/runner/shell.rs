@@ -1,8 +1,8 @@
 //! Runner `shell`: a script that the jar ships, or a command with placeholders.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
-use super::{Runner, base_name};
+use super::{Runner, at_least_one, base_name};
 use crate::execution::Error;
 use crate::execution::command::{Command, Request};
 use crate::jar::Selection;
@@ -21,12 +21,12 @@ impl Runner for Shell {
         "a script in the jar, or a command with {jar_path} and {artifact_spec} replaced"
     }
 
-    fn part(&self, request: &Request<'_>) -> Result<String, Error> {
-        Ok(base_name(&request.words("shell")?[0]))
+    fn part(&self, words: &[OsString]) -> Result<String, Error> {
+        Ok(base_name(&at_least_one(words, "shell")?[0]))
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Command, Error> {
-        let words = request.words("shell")?;
+        let words = at_least_one(request.words, "shell")?;
         let (first, rest) = words.split_first().expect("checked to be there");
         let mut command = Command::default();
         if let Some(name) = shipped(request, first)? {

@@ -25,7 +25,7 @@ use crate::sys::env::Env;
 use supervisor::Supervisor;
 
 pub use lifecycle::Cause;
-pub use signals::Signals;
+pub use signals::{Signals, Waited};
 pub use tree::Remnant;
 
 /// What happens while a job runs.

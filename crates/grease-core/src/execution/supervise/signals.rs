@@ -3,9 +3,11 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
 use crate::sys::process;
@@ -21,6 +23,9 @@ const INFORMING: [Signal; 3] = [Signal::USR1, Signal::USR2, Signal::WINCH];
 
 /// Signals that stop a program by default and can be caught.
 const STOPPING: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
+/// Longest pause where nothing can be waited for, so that signals are looked at now and then.
+const WITHOUT_POLL: Duration = Duration::from_millis(100);
 
 /// What a signal to greaserun means for the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +48,17 @@ pub(super) struct Arrival {
     pub(super) meaning: Meaning,
     /// The terminal sent it, and so to the whole foreground process group.
     pub(super) from_terminal: bool,
+}
+
+/// What ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// Somebody asked greaserun to end.
+    Asked(Signal),
+    /// The descriptor can be read.
+    Ready,
+    /// Time is over.
+    Time,
 }
 
 /// Holds back the signals that concern a job while this value lives.
@@ -94,6 +110,44 @@ impl Signals {
                     meaning,
                     from_terminal: info.ssi_code == SI_KERNEL,
                 });
+            }
+        }
+    }
+
+    /// Waits until somebody asks greaserun to end, a descriptor can be read, or a time is over.
+    ///
+    /// A stop (Ctrl-Z) stops this process; time passes meanwhile.
+    pub fn wait(&self, other: Option<BorrowedFd<'_>>, within: Duration) -> Waited {
+        let deadline = Instant::now() + within;
+        loop {
+            while let Some(arrival) = self.next() {
+                match arrival.meaning {
+                    Meaning::End(signal) => return Waited::Asked(signal),
+                    Meaning::Stop => {
+                        rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).ok();
+                    }
+                    Meaning::Child | Meaning::Inform(_) | Meaning::Continue => {}
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            let own = PollFd::from_borrowed_fd(self.descriptor.as_fd(), PollFlags::IN);
+            let mut ready = vec![own];
+            ready.extend(other.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN)));
+            match poll(&mut ready, timeout.as_ref()) {
+                Ok(0) => return Waited::Time,
+                Ok(_)
+                    if ready
+                        .get(1)
+                        .is_some_and(|other| !other.revents().is_empty()) =>
+                {
+                    return Waited::Ready;
+                }
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => {
+                    std::thread::sleep(left.min(WITHOUT_POLL));
+                    return Waited::Time;
+                }
             }
         }
     }

@@ -1,0 +1,371 @@
+//! Admission: waits until the job may start, or says why it may not.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::config::Guard;
+use super::decision::{self, Limits, Request};
+use super::site::Site;
+use super::slots::{Gate, Holder, Seen, Slot, Slots};
+use super::turnstile::{self, Entry};
+use super::view::{Appetite, View};
+use super::waiting::{self, Ticket};
+use crate::model::guard::{Check, GuardRecord, Signal};
+use crate::model::jobs::Priority;
+use crate::sys::clock;
+use crate::sys::machine::{self, Machine, Place};
+
+/// How often the machine is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How often the slots are looked at while nothing but other jobs is in the way.
+const LOOK_AT_SLOTS: Duration = Duration::from_millis(10);
+
+/// Half of this is what a job that waits for ever waits before `min_running` helps it.
+const WAIT_WITHOUT_END: Duration = Duration::from_mins(10);
+
+/// A request for a slot, and who makes it.
+#[derive(Debug, Clone)]
+pub struct Applicant {
+    /// What is asked for.
+    pub request: Request,
+    /// Who asks; the time of its admission is filled in.
+    pub holder: Holder,
+    /// Longest wait; none for ever.
+    pub max_wait: Option<Duration>,
+    /// Whether it may be stopped by a person (Ctrl-Z): then it never stands in others' way.
+    pub is_interactive: bool,
+    /// Whether it starts whatever the guard says; it takes a slot all the same.
+    pub is_forced: bool,
+}
+
+/// What became of an application.
+#[derive(Debug)]
+pub enum Admission {
+    /// The job may start.
+    Admitted(Box<Admitted>),
+    /// It may not, after waiting for long enough.
+    Dropped(Box<GuardRecord>, Box<View>),
+    /// It never can.
+    Impossible(Check),
+    /// The waiting was ended.
+    Stopped,
+}
+
+/// A job that may start.
+#[derive(Debug)]
+pub struct Admitted {
+    /// To be held until its end.
+    pub slot: Slot,
+    /// What the guard saw.
+    pub record: GuardRecord,
+    /// Signals that cannot be read on this host, with the reason, unless a run was told since boot.
+    pub unreadable: Vec<String>,
+}
+
+/// What is in the way of a start.
+#[derive(Debug)]
+pub enum Obstacle<'a> {
+    /// Others came before.
+    Queue,
+    /// The guard refuses.
+    Guard(&'a View),
+}
+
+/// What ended a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// The descriptor has something to say.
+    Ready,
+    /// Time is over.
+    Time,
+    /// The waiting is to be given up.
+    Stop,
+}
+
+/// Waits for a descriptor or a time, whichever comes first.
+pub type Pause<'a> = dyn FnMut(&Obstacle<'_>, Option<BorrowedFd<'_>>, Duration) -> Woken + 'a;
+
+/// The guard of this host.
+#[derive(Debug)]
+pub struct Arbiter<'a> {
+    /// The section `guard` of the config.
+    pub config: &'a Guard,
+    /// The slots.
+    pub slots: Slots,
+    /// What is written to where.
+    pub places: Vec<(Place, PathBuf)>,
+    /// The host's boot.
+    pub boot: String,
+}
+
+/// One application on its way.
+struct Attempts<'a> {
+    applicant: &'a Applicant,
+    begun: Instant,
+    site: Site<'a>,
+    ticket: Option<Ticket>,
+    place: Option<turnstile::Place>,
+}
+
+impl Arbiter<'_> {
+    /// Applies for a slot.
+    pub fn admit(&self, applicant: &Applicant, pause: &mut Pause<'_>) -> io::Result<Admission> {
+        let mut attempts = Attempts {
+            applicant,
+            begun: Instant::now(),
+            site: Site::new(self.config.command.as_ref()),
+            ticket: None,
+            place: None,
+        };
+        if !applicant.is_interactive && !applicant.is_forced {
+            let entry = self.queue(&mut attempts, pause)?;
+            if let Some(end) = entry {
+                return Ok(end);
+            }
+        }
+        loop {
+            let waited = attempts.begun.elapsed();
+            let view = match self.attempt(&mut attempts, waited)? {
+                Ok(admitted) => return Ok(Admission::Admitted(Box::new(admitted))),
+                Err(view) => view,
+            };
+            if let Some(check) = self.impossible(&applicant.request, &view.machine) {
+                return Ok(Admission::Impossible(check));
+            }
+            if applicant.max_wait.is_some_and(|max| waited >= max) {
+                let record = view.record(waited, self.count_waiting(waited));
+                return Ok(Admission::Dropped(Box::new(record), view));
+            }
+            self.wait_in_sight(&mut attempts, &view);
+            let left = applicant.max_wait.map(|max| max.saturating_sub(waited));
+            let length = pause_after(&view, applicant.is_interactive);
+            let length = left.map_or(length, |left| length.min(left));
+            if pause(&Obstacle::Guard(&view), None, length) == Woken::Stop {
+                return Ok(Admission::Stopped);
+            }
+        }
+    }
+
+    /// Waits for the turn; an end of the application, if it ends here.
+    fn queue(
+        &self,
+        attempts: &mut Attempts<'_>,
+        pause: &mut Pause<'_>,
+    ) -> io::Result<Option<Admission>> {
+        let applicant = attempts.applicant;
+        let priority = applicant.request.priority;
+        if let Some(place) = turnstile::try_enter(&self.slots, priority)? {
+            attempts.place = Some(place);
+            return Ok(None);
+        }
+        let machine = machine::read(&self.places);
+        if let Some(check) = self.impossible(&applicant.request, &machine) {
+            return Ok(Some(Admission::Impossible(check)));
+        }
+        if applicant.max_wait.is_some_and(|max| max.is_zero()) {
+            return Ok(None); // What is in the way is told by the one attempt that there is time for.
+        }
+        attempts.ticket = Ticket::open(&self.slots, applicant.holder.clone(), "others wait").ok();
+        let mut sleep = |turn: BorrowedFd<'_>, length| pause(&Obstacle::Queue, Some(turn), length);
+        match turnstile::enter(&self.slots, priority, applicant.max_wait, &mut sleep)? {
+            Entry::Turn(place) => attempts.place = Some(place),
+            // One attempt remains, which tells what is in the way.
+            Entry::TooLate => {}
+            Entry::Stopped => return Ok(Some(Admission::Stopped)),
+        }
+        Ok(None)
+    }
+
+    /// Decides and reserves in one step.
+    fn attempt(
+        &self,
+        attempts: &mut Attempts<'_>,
+        waited: Duration,
+    ) -> io::Result<Result<Admitted, Box<View>>> {
+        let applicant = attempts.applicant;
+        if let Some(place) = &mut attempts.place {
+            place.beat();
+        }
+        let is_due = is_due(applicant.max_wait, waited);
+        let mut machine = machine::read(&self.places);
+        loop {
+            let now_s = clock::since_boot().as_secs_f64();
+            let mut gate = self.slots.gate(&self.boot, now_s)?;
+            let seen = gate.look()?;
+            let mut view = self.view_of(&applicant.request, machine, &gate, seen, is_due);
+            view.checks.extend(self.must_yield(applicant, waited));
+            let is_free = !view.refuses();
+            if is_free && !applicant.is_forced && attempts.site.is_to_be_asked() {
+                // Outside of the gate: it may take its time.
+                drop(gate);
+                attempts.site.ask();
+                machine = view.machine;
+                continue;
+            }
+            attempts.site.add_to(&mut view);
+            if !applicant.is_forced && view.refuses() {
+                return Ok(Err(Box::new(view)));
+            }
+            let record = GuardRecord {
+                forced: view.refuses(),
+                holders: Vec::new(),
+                ..view.record(waited, self.count_waiting(waited))
+            };
+            let unreadable = gate.not_told_yet(&view.machine.unreadable);
+            let holder = Holder {
+                admitted_s: now_s,
+                ..applicant.holder.clone()
+            };
+            let slot = gate.take(&view.held, holder)?;
+            return Ok(Ok(Admitted {
+                slot,
+                record,
+                unreadable,
+            }));
+        }
+    }
+
+    /// What host and slots are like now, and what would speak against a start.
+    pub fn view(&self, request: &Request) -> io::Result<View> {
+        let machine = machine::read(&self.places);
+        let now_s = clock::since_boot().as_secs_f64();
+        let mut gate = self.slots.gate(&self.boot, now_s)?;
+        let seen = gate.look()?;
+        let mut view = self.view_of(request, machine, &gate, seen, false);
+        drop(gate);
+        let mut site = Site::new(self.config.command.as_ref());
+        site.ask();
+        site.add_to(&mut view);
+        Ok(view)
+    }
+
+    /// Whether a run holds a slot now.
+    pub fn is_held_by(&self, run: &str) -> io::Result<bool> {
+        let now_s = clock::since_boot().as_secs_f64();
+        let seen = self.slots.gate(&self.boot, now_s)?.look()?;
+        let holders = seen.held.iter().filter_map(|(_, holder)| holder.as_ref());
+        Ok(holders.into_iter().any(|holder| holder.run == run))
+    }
+
+    /// How loaded the host is, for a bid.
+    pub fn appetite(&self, request: &Request) -> io::Result<Appetite> {
+        let view = self.view(request)?;
+        let load = view
+            .checks
+            .iter()
+            .find(|check| check.signal == Signal::Load);
+        // Where there is no load average, what the jobs are said to take stands for it.
+        let costs = || view.occupancy.running.iter().map(|job| job.cost).sum();
+        Ok(Appetite {
+            load: load.map_or_else(costs, |load| load.value - request.cost),
+            waiting: waiting::count(&self.slots),
+            capacity: decision::load_limit(request, &self.limits(&view.machine)),
+        })
+    }
+
+    /// Why the request can never be met.
+    pub fn impossible(&self, request: &Request, machine: &Machine) -> Option<Check> {
+        decision::impossible(request, machine, &self.limits(machine))
+    }
+
+    fn view_of(
+        &self,
+        request: &Request,
+        machine: Machine,
+        gate: &Gate<'_>,
+        seen: Seen,
+        is_due: bool,
+    ) -> View {
+        let occupancy = gate.occupancy(&seen);
+        let limits = self.limits(&machine);
+        let checks = decision::checks(request, &machine, &occupancy, &limits, is_due);
+        View {
+            slots: decision::slots(&limits, request.priority),
+            checks,
+            occupancy,
+            held: seen.held,
+            machine,
+        }
+    }
+
+    /// Lets others pass if only what this job asks for itself is in the way, and tells people what
+    /// it waits for, as far as that can be written.
+    fn wait_in_sight(&self, attempts: &mut Attempts<'_>, view: &View) {
+        let Attempts {
+            applicant, ticket, ..
+        } = attempts;
+        let why = view.refusals();
+        match ticket {
+            Some(ticket) => ticket.tell(&why),
+            None => {
+                *ticket = Ticket::open(&self.slots, applicant.holder.clone(), &why).ok();
+            }
+        }
+        let modest = Request {
+            mem_bytes: 0,
+            disk_bytes: 0,
+            ..applicant.request
+        };
+        let limits = self.limits(&view.machine);
+        let others = decision::checks(&modest, &view.machine, &view.occupancy, &limits, false);
+        let is_of_its_own = others.iter().all(|check| !check.refuses);
+        if is_of_its_own && modest != applicant.request {
+            attempts.place = None;
+        }
+    }
+
+    /// Whether someone of a higher priority waits, unless we have waited for long.
+    fn must_yield(&self, applicant: &Applicant, waited: Duration) -> Option<Check> {
+        let above: &[Priority] = match applicant.request.priority {
+            Priority::High => &[],
+            Priority::Normal => &[Priority::High],
+            Priority::Low => &[Priority::High, Priority::Normal],
+        };
+        let is_young = waited < self.config.aging.get();
+        let is_busy = |higher: &&Priority| turnstile::is_busy(&self.slots, **higher);
+        let first = above.iter().filter(|_| is_young).find(is_busy)?;
+        let what = format!("queues of higher priority ({first}) that wait");
+        Some(decision::at_most(Signal::Priority, 1.0, 0.0, &what))
+    }
+
+    /// Runs that wait; who did not wait has no need to know.
+    fn count_waiting(&self, waited: Duration) -> usize {
+        if waited.is_zero() {
+            0
+        } else {
+            waiting::count(&self.slots)
+        }
+    }
+
+    fn limits(&self, machine: &Machine) -> Limits<'_> {
+        Limits {
+            config: self.config,
+            cpus: machine.cpus,
+        }
+    }
+}
+
+/// Whether the job has waited for half of its time.
+///
+/// Who does not wait at all has no right to progress.
+fn is_due(max_wait: Option<Duration>, waited: Duration) -> bool {
+    let max = max_wait.unwrap_or(WAIT_WITHOUT_END);
+    !max.is_zero() && waited * 2 >= max
+}
+
+/// How long to wait before the next look: not long when only other jobs are in the way.
+fn pause_after(view: &View, is_interactive: bool) -> Duration {
+    let of_jobs = [Signal::Jobs, Signal::Cost, Signal::Spacing];
+    let mut refusals = view.checks.iter().filter(|check| check.refuses);
+    match (
+        refusals.all(|check| of_jobs.contains(&check.signal)),
+        is_interactive,
+    ) {
+        (true, false) => LOOK_AT_SLOTS,
+        (true, true) => LOOK_AT_SLOTS * 5,
+        (false, _) => LOOK,
+    }
+}

@@ -1,0 +1,258 @@
+//! One start on its way to a place of its key.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use fs_err::File;
+
+use super::newest::{self, Asked, Newest, now_ns};
+use super::{Ask, Busy, Claim, END_MAX, Entry, KeyLock, Rule, Why};
+use crate::arbitration::slots::{Holder, Slots, read, write};
+use crate::model::short_hash;
+
+/// Distance of two tries to take a place.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One start on its way.
+pub(super) struct Start<'a> {
+    files: &'a Slots,
+    name: String,
+    claim: &'a Claim<'a>,
+    /// What stood in `next` before we came.
+    before: Newest,
+    /// What we wrote there.
+    own: Newest,
+    /// A run that cannot be asked to end, and why.
+    refused: Option<(String, String)>,
+}
+
+/// What to do about the run in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It has time.
+    Wait,
+    /// It is to be asked.
+    Ask(Ask),
+    /// Nothing: it is not to be ended.
+    GiveUp,
+}
+
+impl<'a> Start<'a> {
+    pub(super) fn new(files: &'a Slots, claim: &'a Claim<'a>) -> Self {
+        let Holder { boot, run, .. } = claim.holder;
+        let own = Newest {
+            came_ns: now_ns(),
+            run: run.clone(),
+            ..Newest::nobody(boot)
+        };
+        Self {
+            files,
+            name: short_hash(claim.key),
+            claim,
+            before: Newest::nobody(boot),
+            own,
+            refused: None,
+        }
+    }
+
+    pub(super) fn wait_for_place(
+        &mut self,
+        wait: &mut dyn FnMut(Option<&Holder>, Duration) -> bool,
+        end: &mut dyn FnMut(&Holder, Ask) -> Result<(), String>,
+    ) -> io::Result<Entry> {
+        let longest = self.claim.rule.longest_wait(self.claim.max_wait);
+        let begun = Instant::now();
+        let mut waited = Duration::ZERO;
+        let mut holder = None;
+        loop {
+            let why = if self.is_superseded()? {
+                // Before a place is tried: it may have become free for the newer one.
+                Some(Why::Superseded)
+            } else {
+                holder = match self.take()? {
+                    Ok(lock) => return Ok(Entry::Free(Some(lock))),
+                    Err(holder) => holder,
+                };
+                let is_over = longest.is_some_and(|longest| waited >= longest);
+                self.give_up(holder.as_ref(), end)?
+                    .or_else(|| is_over.then_some(Why::TooLong))
+            };
+            if let Some(why) = why {
+                return Ok(Entry::Busy(Busy {
+                    holder,
+                    why,
+                    waited,
+                }));
+            }
+            let left = longest.map_or(LOOK, |longest| longest.saturating_sub(waited));
+            if !wait(holder.as_ref(), left.min(LOOK)) {
+                return Ok(Entry::GivenUp);
+            }
+            waited = begun.elapsed();
+        }
+    }
+
+    /// Takes a free place, or tells who is in the way, if that can be read: it cannot while a run
+    /// that has just got its place is about to say so.
+    fn take(&self) -> io::Result<Result<KeyLock, Option<Holder>>> {
+        let mut in_the_way = None;
+        for number in 0..self.claim.rule.places() {
+            let file = self.files.open(&format!("{}.{number}", self.name))?;
+            if file.try_lock().is_ok() {
+                write(&file, self.claim.holder)?;
+                return Ok(Ok(KeyLock { file }));
+            }
+            in_the_way = in_the_way.or_else(|| read(&file));
+        }
+        Ok(Err(in_the_way))
+    }
+
+    /// Why there is nothing to wait for, or no longer.
+    fn give_up(
+        &mut self,
+        holder: Option<&Holder>,
+        end: &mut dyn FnMut(&Holder, Ask) -> Result<(), String>,
+    ) -> io::Result<Option<Why>> {
+        match (self.claim.rule, holder) {
+            (Rule::Forbid, _) => Ok(Some(Why::Forbidden)),
+            (Rule::Replace { grace }, Some(holder)) => self.end(holder, grace, end),
+            (Rule::Replace { .. } | Rule::Queue | Rule::Allow { .. }, _) => Ok(None),
+        }
+    }
+
+    /// Ends the run in the way step by step, or says why not.
+    ///
+    /// That it cannot be asked is believed once it still stands there at the next look: a run that
+    /// has just got its place has not yet overwritten what a dead one left.
+    fn end(
+        &mut self,
+        holder: &Holder,
+        grace: Duration,
+        end: &mut dyn FnMut(&Holder, Ask) -> Result<(), String>,
+    ) -> io::Result<Option<Why>> {
+        if let Some((_, why)) = self.refused.as_ref().filter(|(run, _)| *run == holder.run) {
+            return Ok(Some(Why::Refuses(why.clone())));
+        }
+        let ask = match step(self.own.asked.as_ref(), &holder.run, grace, now_ns()) {
+            Step::Wait => return Ok(None),
+            Step::GiveUp => {
+                let why = "it was killed, and is still there".to_owned();
+                return Ok(Some(Why::Refuses(why)));
+            }
+            Step::Ask(ask) => ask,
+        };
+        // Locked until it has been asked: whoever comes meanwhile then knows that it was.
+        let next = self.lock_next()?;
+        if next.as_ref().is_some_and(|next| self.is_older_than(next)) {
+            return Ok(Some(Why::Superseded));
+        }
+        if let Err(why) = end(holder, ask) {
+            self.refused = Some((holder.run.clone(), why));
+            return Ok(None);
+        }
+        self.own.asked = Some(Asked {
+            run: holder.run.clone(),
+            ask,
+            at_ns: now_ns(),
+        });
+        next.map_or(Ok(()), |next| write(&next, &self.own))?;
+        Ok(None)
+    }
+
+    fn lock_next(&self) -> io::Result<Option<File>> {
+        newest::lock(self.files, &self.name)
+    }
+
+    /// Says that we came, if only the newest goes on waiting.
+    pub(super) fn announce(&mut self) -> io::Result<()> {
+        if self.claim.rule.is_for_the_newest()
+            && let Some(next) = self.lock_next()?
+            && !self.is_older_than(&next)
+        {
+            self.before = Newest::read(&next, &self.own.boot);
+            self.own.asked.clone_from(&self.before.asked);
+            write(&next, &self.own)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a newer start came, and only the newest goes on waiting.
+    fn is_superseded(&self) -> io::Result<bool> {
+        Ok(self.claim.rule.is_for_the_newest()
+            && self
+                .lock_next()?
+                .is_some_and(|next| self.is_older_than(&next)))
+    }
+
+    fn is_older_than(&self, next: &File) -> bool {
+        self.own.came() < Newest::read(next, &self.own.boot).came()
+    }
+
+    /// Takes back that we came, so that those go on waiting who have not left for our sake.
+    pub(super) fn withdraw(&self) {
+        if self.claim.rule.is_for_the_newest()
+            && let Ok(Some(next)) = self.lock_next()
+            && Newest::read(&next, &self.own.boot).came() == self.own.came()
+        {
+            let before = Newest {
+                asked: self.own.asked.clone(),
+                ..self.before.clone()
+            };
+            write(&next, &before).ok(); // Then those leave, and whoever comes later does not.
+        }
+    }
+}
+
+/// What to do now about a run in the way that was asked last what stands in `asked`.
+fn step(asked: Option<&Asked>, run: &str, grace: Duration, now_ns: u64) -> Step {
+    let Some(asked) = asked.filter(|asked| asked.run == run) else {
+        return Step::Ask(Ask::Term);
+    };
+    let since = Duration::from_nanos(now_ns.saturating_sub(asked.at_ns));
+    match asked.ask {
+        Ask::Term if since > grace.saturating_add(END_MAX) => Step::Ask(Ask::Kill),
+        Ask::Kill if since > END_MAX => Step::GiveUp,
+        Ask::Term | Ask::Kill => Step::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_asked_then_killed_after_its_grace_then_given_up() {
+        let grace = Duration::from_secs(30);
+        let second = 1_000_000_000;
+        let begun = 1000 * second;
+        let asked = |ask| Asked {
+            run: "one".to_owned(),
+            ask,
+            at_ns: begun,
+        };
+        let after = |ask, seconds| {
+            let now = begun + seconds * second;
+            step(Some(&asked(ask)), "one", grace, now)
+        };
+        assert_eq!(step(None, "one", grace, begun), Step::Ask(Ask::Term));
+        assert_eq!(after(Ask::Term, 0), Step::Wait);
+        assert_eq!(after(Ask::Term, 35), Step::Wait);
+        assert_eq!(after(Ask::Term, 36), Step::Ask(Ask::Kill));
+        assert_eq!(after(Ask::Kill, 5), Step::Wait);
+        assert_eq!(after(Ask::Kill, 6), Step::GiveUp);
+        // Another one took its place.
+        let other = step(Some(&asked(Ask::Kill)), "two", grace, begun + 60 * second);
+        assert_eq!(other, Step::Ask(Ask::Term));
+    }
+
+    #[test]
+    fn a_grace_without_end_overflows_nothing() {
+        let asked = Asked {
+            run: "one".to_owned(),
+            ask: Ask::Term,
+            at_ns: 0,
+        };
+        let step = step(Some(&asked), "one", Duration::MAX, u64::MAX);
+        assert_eq!(step, Step::Wait);
+    }
+}

@@ -1,0 +1,155 @@
+//! Who waits for the guard: one file for each run, so that people can see it.
+//!
+//! Nothing is decided by these files. One whose lock is free belongs to nobody any more.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::slots::{Holder, Slots, read, write};
+use crate::model::RunId;
+
+/// Directory of these files, below that of the slots.
+const DIRECTORY: &str = "waiting";
+
+/// Most files that are looked at.
+const FILES_MAX: usize = 10_000;
+
+/// Longest reason that is told, in bytes: it must fit into the record.
+const WHY_BYTES_MAX: usize = 300;
+
+/// A run that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waiter {
+    /// Who it is; admitted is when it came.
+    #[serde(flatten)]
+    pub who: Holder,
+    /// What it waits for, for people.
+    pub why: String,
+}
+
+/// The file of a run that waits; goes with this value.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    file: fs_err::File,
+    path: PathBuf,
+    waiter: Waiter,
+}
+
+impl Ticket {
+    /// Tells everybody that a run waits.
+    pub(super) fn open(slots: &Slots, who: Holder, why: &str) -> io::Result<Self> {
+        let directory = slots.below(DIRECTORY)?;
+        let file = directory.open(&who.run)?;
+        file.try_lock().map_err(io::Error::from)?;
+        let ticket = Self {
+            path: directory.directory().join(&who.run),
+            file,
+            waiter: Waiter {
+                who,
+                why: bounded(why),
+            },
+        };
+        write(&ticket.file, &ticket.waiter)?;
+        Ok(ticket)
+    }
+
+    /// Tells what it waits for now.
+    pub(super) fn tell(&mut self, why: &str) {
+        let why = bounded(why);
+        if why != self.waiter.why {
+            self.waiter.why = why;
+            write(&self.file, &self.waiter).ok(); // It is for people alone.
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        fs_err::remove_file(&self.path).ok(); // Whoever looks next removes it.
+    }
+}
+
+/// The runs that wait, in the order of their arrival. What the dead left is removed.
+pub fn all(slots: &Slots) -> io::Result<Vec<Waiter>> {
+    let directory = slots.below(DIRECTORY)?;
+    let mut waiters = Vec::new();
+    for name in names(directory.directory())? {
+        let Ok(file) = directory.open_existing(&name) else {
+            continue; // It has gone meanwhile.
+        };
+        if file.try_lock().is_ok() {
+            fs_err::remove_file(directory.directory().join(&name)).ok(); // Another user's stays.
+        } else {
+            waiters.extend(read::<Waiter>(&file));
+        }
+    }
+    waiters.sort_by(|one, other| one.who.admitted_s.total_cmp(&other.who.admitted_s));
+    Ok(waiters)
+}
+
+/// How many files there are: nearly as many as runs that wait.
+pub(super) fn count(slots: &Slots) -> usize {
+    let directory = slots.below(DIRECTORY).ok();
+    let names = directory.and_then(|directory| names(directory.directory()).ok());
+    names.map_or(0, |names| names.len())
+}
+
+fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let entries = fs_err::read_dir(directory)?.filter_map(Result::ok);
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names
+        .filter(|name| name.parse::<RunId>().is_ok())
+        .take(FILES_MAX)
+        .collect())
+}
+
+fn bounded(why: &str) -> String {
+    let mut why = why.to_owned();
+    why.truncate(why.floor_char_boundary(WHY_BYTES_MAX));
+    why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::jobs::Priority;
+
+    fn holder(run: &RunId, since_s: f64) -> Holder {
+        Holder {
+            v: 1,
+            boot: "boot".to_owned(),
+            run: run.to_string(),
+            job: "g:a#x".to_owned(),
+            user: "etl".to_owned(),
+            pid: 1,
+            cost: 1.0,
+            mem_bytes: 0,
+            priority: Priority::Normal,
+            admitted_s: since_s,
+        }
+    }
+
+    #[test]
+    fn who_waits_is_seen_in_the_order_of_arrival_and_who_is_gone_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let slots = Slots::new(directory.path().to_owned());
+        let ids = [RunId::new(), RunId::new(), RunId::new()];
+        let late = Ticket::open(&slots, holder(&ids[0], 20.0), "load").unwrap();
+        let mut early = Ticket::open(&slots, holder(&ids[1], 10.0), "load").unwrap();
+        early.tell(&"x".repeat(4000));
+        // One that was killed: its file is there, its lock is free.
+        let killed = slots.below(DIRECTORY).unwrap().open(&ids[2].to_string());
+        drop(killed.unwrap());
+        assert_eq!(count(&slots), 3);
+        let runs = || -> Vec<String> {
+            let waiters = all(&slots).unwrap().into_iter();
+            waiters.map(|waiter| waiter.who.run).collect()
+        };
+        assert_eq!(runs(), [ids[1].to_string(), ids[0].to_string()]);
+        assert_eq!(count(&slots), 2);
+        drop((late, early));
+        assert_eq!(runs(), [""; 0]);
+    }
+}
