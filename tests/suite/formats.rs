@@ -4,10 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use grease_core::arbitration::slots::Holder;
 use grease_core::debugging::frame;
+use grease_core::model::guard::{Check, GuardRecord, Signal as Seen};
+use grease_core::model::jobs::Priority;
 use grease_core::model::{
-    EndEvent, ErrorWord, FetchedRecord, ResultWord, RunId, StaleRecord, StartEvent, Stream,
-    UsageRecord,
+    EndEvent, ErrorWord, ExecuteEvent, FetchedRecord, ResultWord, RunId, StaleRecord, StartEvent,
+    Stream, UsageRecord,
 };
 use grease_core::registry::Meta;
 use grease_testkit::component::workspace;
@@ -61,6 +64,14 @@ impl End {
         }
     }
 
+    /// The end of a run that was not started because it was not the time for it.
+    const fn skip(file: &'static str, error: ErrorWord) -> Self {
+        Self {
+            result: ResultWord::Skip,
+            ..Self::error(file, error)
+        }
+    }
+
     /// The end of a run that was not started, or lost.
     const fn error(file: &'static str, error: ErrorWord) -> Self {
         let (result, error) = (ResultWord::Error, Some(error));
@@ -76,7 +87,7 @@ impl End {
 }
 
 /// The golden ends of version 1.
-const ENDS: [End; 8] = [
+const ENDS: [End; 10] = [
     End::exit("success", ResultWord::Success, None, 0),
     End::exit(
         "failure-exit",
@@ -98,6 +109,8 @@ const ENDS: [End; 8] = [
         ErrorWord::Signal,
         15,
     ),
+    End::skip("skip-guard-command", ErrorWord::GuardCommand),
+    End::skip("skip-overlap", ErrorWord::Overlap),
     End::error("error-artifact-bad", ErrorWord::ArtifactBad),
     End::error("error-supervisor-killed", ErrorWord::SupervisorKilled),
 ];
@@ -176,8 +189,85 @@ fn an_end_of_version_1_is_read() {
             err_bytes: 8,
         };
         assert_eq!(end.usage, expected.was_started.then_some(usage), "{name}");
+        let drops = golden["drops"].as_u64().map(|drops| drops as u32);
+        assert_eq!(end.drops, drops, "{name}");
+        let guard = golden.get("guard").map(|_| guard(true));
+        assert_eq!(end.guard, guard, "{name}");
         let later: EndEvent = serde_json::from_value(with_unknown_fields(&golden)).unwrap();
         assert_eq!(later, end, "{name}");
+    }
+}
+
+/// What stands under `guard` in the golden files.
+fn guard(is_drop: bool) -> GuardRecord {
+    let check = |signal, value, limit, at_least, what: &str| Check {
+        signal,
+        value,
+        limit,
+        at_least,
+        what: what.to_owned(),
+        refuses: false,
+    };
+    let memory = "MiB of memory that this job leaves";
+    let mut checks = vec![
+        check(Seen::Jobs, 3.0, 31.0, false, "jobs with this one"),
+        check(Seen::Load, 4.5, 10.0, false, "corrected load with this job"),
+        check(Seen::Memory, 9000.0, 1205.0, true, memory),
+    ];
+    let mut holders = Vec::new();
+    if is_drop {
+        let what = "exit code of `/usr/local/bin/may-run`";
+        let command = check(Seen::Command, 1.0, 0.0, false, what);
+        checks.push(Check {
+            refuses: true,
+            ..command
+        });
+        holders.push(format!("{JOB} (run 01JD0V3Z5W8Q4N2T7M6K9XBCP9 of etl)"));
+    }
+    GuardRecord {
+        waited_ms: 2380,
+        slots_used: 2,
+        slots: 31,
+        waiting: 1,
+        forced: false,
+        checks,
+        holders,
+    }
+}
+
+#[test]
+fn an_execute_of_version_1_is_read() {
+    let golden = golden_json("execute.json");
+    for value in [with_unknown_fields(&golden), golden] {
+        let execute: ExecuteEvent = serde_json::from_value(value).unwrap();
+        assert_eq!((execute.v, execute.event.as_str()), (1, "execute"));
+        assert_eq!((execute.run.as_str(), execute.job.as_str()), (RUN, JOB));
+        assert_eq!(execute.time, "2026-11-24T13:05:02.200000Z");
+        let waits = (execute.delay_ms, execute.overlap_ms, execute.fetch_ms);
+        assert_eq!(waits, (31_250, 12, 812));
+        assert_eq!(execute.guard, Some(guard(false)));
+        assert_eq!(execute.artifact.as_deref(), Some(FETCHED));
+        assert_eq!(execute.fetched, Some(fetched()));
+    }
+}
+
+#[test]
+fn a_slot_of_version_1_is_read() {
+    let golden = golden_json("slot.json");
+    for value in [with_unknown_fields(&golden), golden] {
+        let expected = Holder {
+            v: 1,
+            boot: BOOT.to_owned(),
+            run: RUN.to_owned(),
+            job: JOB.to_owned(),
+            user: "etl".to_owned(),
+            pid: 4711,
+            cost: 1.5,
+            mem_bytes: 1 << 30,
+            priority: Priority::Normal,
+            admitted_s: 81_234.5,
+        };
+        assert_eq!(serde_json::from_value::<Holder>(value).unwrap(), expected);
     }
 }
 
@@ -239,26 +329,28 @@ fn a_log_of_version_1_is_read() {
     }
 }
 
+const FETCHED: &str = "com.acme:etl:3.0-20240102.030405-7:jar:jar-with-dependencies";
+
+fn fetched() -> FetchedRecord {
+    FetchedRecord {
+        version: "3.0-20240102.030405-7".to_owned(),
+        repository: Some("corp".to_owned()),
+        size_bytes: 125_829_120,
+        sha256: "9f".repeat(32),
+        stale: Some(StaleRecord {
+            reason: "repository `corp` does not answer".to_owned(),
+            age_s: Some(7200),
+        }),
+    }
+}
+
 #[test]
 fn a_start_with_a_fetched_artifact_is_read() {
     let golden = golden_json("start-fetched.json");
     for value in [with_unknown_fields(&golden), golden] {
         let start: StartEvent = serde_json::from_value(value).unwrap();
-        assert_eq!(
-            start.artifact.as_deref(),
-            Some("com.acme:etl:3.0-20240102.030405-7:jar:jar-with-dependencies")
-        );
-        let expected = FetchedRecord {
-            version: "3.0-20240102.030405-7".to_owned(),
-            repository: Some("corp".to_owned()),
-            size_bytes: 125_829_120,
-            sha256: "9f".repeat(32),
-            stale: Some(StaleRecord {
-                reason: "repository `corp` does not answer".to_owned(),
-                age_s: Some(7200),
-            }),
-        };
-        assert_eq!(start.fetched, Some(expected));
+        assert_eq!(start.artifact.as_deref(), Some(FETCHED));
+        assert_eq!(start.fetched, Some(fetched()));
     }
 }
 
@@ -293,7 +385,7 @@ fn every_word_that_is_documented_can_be_read() {
             "{word}"
         );
     }
-    assert_eq!(words("error").len(), 14);
+    assert_eq!(words("error").len(), 30);
     for word in words("error") {
         assert!(
             serde_json::from_value::<ErrorWord>(word.clone()).is_ok(),
@@ -371,6 +463,63 @@ fn ends_are_written_as_in_version_1() {
             .finish();
         assert_same_fields(&sealed(&sandbox), &golden_end(name));
     }
+}
+
+#[test]
+fn a_drop_and_a_skip_are_written_as_in_version_1() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_greaserun"));
+    sandbox.config(r#"{"guard": {"command": "false", "disk": {}}}"#);
+    // The site's command is asked where nothing else refuses.
+    let finished = sandbox
+        .greaserun(["--max-wait", "0", "-r", "shell", "-", "true"])
+        .finish();
+    let dropped = sealed(&sandbox);
+    assert_eq!(finished.code, Some(75), "{}", finished.err());
+    let golden = golden_end("skip-guard-command");
+    let mut expected = fields(&golden);
+    expected.remove("guard.holders"); // Nothing runs.
+    assert_eq!(fields(&dropped), expected, "{dropped}");
+
+    let sandbox = self::sandbox();
+    let of_schedule = ["--cron", "-D", "--job", "j", "-r", "shell", "-"];
+    let runs = ["sh", "-c", "echo > ran; exec sleep 60"];
+    let first = sandbox.greaserun(of_schedule.iter().chain(&runs)).start();
+    wait_for_file(&sandbox.work("ran"));
+    let second = sandbox
+        .greaserun(of_schedule.iter().chain(&["true"]))
+        .finish();
+    assert_eq!(second.code, Some(75), "{}", second.err());
+    assert_same_fields(&sealed(&sandbox), &golden_end("skip-overlap"));
+    drop(first);
+}
+
+#[test]
+fn an_execute_is_written_as_in_version_1() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_greaserun"));
+    sandbox
+        .greaserun(["-q", "-r", "shell", "-", "true"])
+        .finish();
+    let log = fs_err::read_to_string(sandbox.sealed()[0].join("log")).unwrap();
+    let (_, execute) = log.split_once("greaserun: execute ").unwrap();
+    let execute: Value = serde_json::from_str(execute.lines().next().unwrap()).unwrap();
+    let mut expected = fields(&golden_json("execute.json"));
+    for of_artifacts in [
+        "artifact",
+        "version",
+        "repository",
+        "size_bytes",
+        "sha256",
+        "stale",
+        "stale.reason",
+        "stale.age_s",
+    ] {
+        assert!(expected.remove(of_artifacts), "{of_artifacts}");
+    }
+    assert_eq!(fields(&execute), expected, "{execute}");
+    assert_eq!(
+        (&execute["v"], &execute["event"]),
+        (&1.into(), &"execute".into())
+    );
 }
 
 #[test]

@@ -33,7 +33,10 @@ const CODES: &[(u8, &str)] = &[
     ),
     (70, "a fault of Scalegrease; please report it"),
     (74, "reading or writing failed"),
-    (75, "not now: it may work later"),
+    (
+        75,
+        "not now: the host is busy, or the job still runs; it may work later",
+    ),
     (77, "permission or credentials are missing"),
     (78, "the configuration is wrong"),
     (124, "the job was ended after its timeout"),
@@ -67,7 +70,10 @@ pub fn reference() -> String {
          | code | meaning |\n|---|---|\n",
     );
     let (success, others) = CODES.split_at(1);
-    let found = (FOUND, "`greasestatus check` found something");
+    let found = (
+        FOUND,
+        "`greasestatus check` found something; `greasestatus guard`: no such job would start now",
+    );
     for (code, meaning) in success.iter().chain([&found]).chain(others) {
         writeln!(text, "| {code} | {meaning} |").expect("in memory");
     }
@@ -90,6 +96,17 @@ pub(crate) fn help_of_check() -> String {
     format!(
         "Exit codes:\n  0   all is well\n  {FOUND}   something was found\n  {}  the config or \
          Maven's settings cannot be used, or a key of the config is unknown",
+        of(ErrorKind::Config)
+    )
+}
+
+/// The codes of `greasestatus guard`, as a section of its `--help`.
+pub(crate) fn help_of_guard() -> String {
+    format!(
+        "Exit codes:\n  0   such a job would start now\n  {FOUND}   it would not\n  {}, {}  the \
+         guard's state cannot be used by this user\n  {}  the config cannot be used",
+        of(ErrorKind::Io),
+        of(ErrorKind::Permission),
         of(ErrorKind::Config)
     )
 }

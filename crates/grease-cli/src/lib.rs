@@ -2,8 +2,10 @@
 //!
 //! One module per program; each program's `run` reads as the list of scopes in their order.
 
+mod demand;
 mod exit_code;
 mod failure;
+mod places;
 mod shared;
 mod terminal;
 mod to_come;

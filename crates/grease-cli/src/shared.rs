@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use grease_core::config::{self, Absent, Config, Loaded};
+use grease_core::execution::runner::Sections;
 use grease_core::model::AbsolutePath;
 use grease_core::sys::env::Env;
 use grease_core::sys::fs;
@@ -56,6 +57,15 @@ pub(crate) fn home(env: &Env, account: &Account) -> PathBuf {
 /// The directory of all local state, if the config names one.
 pub(crate) fn state_dir(config: &Config) -> Option<&Path> {
     config.common.state_dir.as_ref().map(AbsolutePath::as_path)
+}
+
+/// The sections of the config that runners live by.
+pub(crate) fn sections(config: &Config) -> Sections<'_> {
+    Sections {
+        hadoop: &config.hadoop_runner,
+        luigi: &config.luigi_runner,
+        custom: &config.runners,
+    }
 }
 
 impl Shared {

@@ -4,6 +4,7 @@
 //! written, because its reader is gone, is nobody's failure.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -88,4 +89,31 @@ pub(crate) fn can_take() -> bool {
 /// Prints data on standard output.
 pub(crate) fn print(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+/// A duration as people say it.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, _) => format!("{:.1} s", duration.as_secs_f64()),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        for (milliseconds, expected) in [
+            (40, "0.0 s"),
+            (59_949, "59.9 s"),
+            (61_000, "1m 1s"),
+            (7_380_000, "2h 3m"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(milliseconds)), expected);
+        }
+    }
 }

@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 
 use clap::{Parser, ValueEnum};
-use grease_core::model::jobs::{JobSettings, Leftovers, Overlap, Priority, Stdin};
-use grease_core::model::quantity::{Bytes, Span, Wait};
+use grease_core::model::jobs::{JobSettings, Leftovers, Overlap, Stdin};
+use grease_core::model::quantity::{Span, Wait};
 
+use crate::demand::Demand;
 use crate::shared::Shared;
 
-/// Limits of `jobs.defaults.cost` and `jobs.defaults.max_running` in the config.
-const COST_MIN: f64 = 0.01;
-const COST_MAX: f64 = 1024.0;
+/// Limit of `jobs.defaults.max_running` in the config.
 const MAX_RUNNING: u32 = 1000;
 
 /// Run a job out of a jar
@@ -69,21 +68,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) force: bool,
 
-    /// Who goes first when the host is busy
-    #[arg(long, value_name = "WHO")]
-    pub(super) priority: Option<PriorityFlag>,
-
-    /// How much of the host's capacity the job takes, in CPUs
-    #[arg(long, value_name = "CPUS", value_parser = cost)]
-    pub(super) cost: Option<f64>,
-
-    /// Memory to be set aside for the job: `512MiB`, `4GiB`
-    #[arg(long, value_name = "SIZE")]
-    pub(super) mem: Option<Bytes>,
-
-    /// Disk space that the job needs in its scratch directory: `10GiB`
-    #[arg(long, value_name = "SIZE")]
-    pub(super) disk: Option<Bytes>,
+    #[command(flatten)]
+    demand: Demand,
 
     /// What happens if the job still runs on this host: `forbid` skips this run, `queue` waits,
     /// `replace` ends the other, `allow` runs both, `allow:N` at most so many
@@ -156,17 +142,6 @@ pub(super) enum UpdateFlag {
     Never,
 }
 
-/// Who goes first when the host is busy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum PriorityFlag {
-    /// Goes last: backfills
-    Low,
-    /// Goes by the order of arrival
-    Normal,
-    /// Goes first
-    High,
-}
-
 /// What happens if the job still runs, and how many of it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OverlapFlag {
@@ -195,12 +170,6 @@ fn overlap(text: &str) -> Result<OverlapFlag, String> {
         },
         _ => Err("expected forbid, queue, replace, allow or allow:N".to_owned()),
     }
-}
-
-fn cost(text: &str) -> Result<f64, String> {
-    let cost = text.parse().ok();
-    cost.filter(|cost| (COST_MIN..=COST_MAX).contains(cost))
-        .ok_or_else(|| format!("expected a number from {COST_MIN} to {COST_MAX}"))
 }
 
 /// What happens to processes that outlive the job's first one.
@@ -271,16 +240,7 @@ impl Arguments {
 
     /// Lays what the command line says over the settings of the config.
     pub(super) fn apply(&self, settings: &mut JobSettings) {
-        if let Some(priority) = self.priority {
-            settings.priority = match priority {
-                PriorityFlag::Low => Priority::Low,
-                PriorityFlag::Normal => Priority::Normal,
-                PriorityFlag::High => Priority::High,
-            };
-        }
-        settings.cost = self.cost.unwrap_or(settings.cost);
-        settings.mem = self.mem.or(settings.mem);
-        settings.disk = self.disk.or(settings.disk);
+        self.demand.apply(settings);
         if let Some(flag) = self.overlap {
             settings.overlap = Some(flag.overlap);
             settings.max_running = flag.max_running;

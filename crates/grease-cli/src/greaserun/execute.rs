@@ -48,6 +48,7 @@ pub(super) fn execute(
         umask: caller.umask,
         on_terminal: caller.on_terminal,
         inherit_stdin: caller.on_terminal || plan.settings.stdin == Stdin::Inherit,
+        is_aftermath: false,
         settings: &plan.settings,
         stdout: own(std::io::stdout().as_fd())?,
         stderr: own(std::io::stderr().as_fd())?,

@@ -15,9 +15,10 @@ use super::arguments::{Arguments, UpdateFlag};
 use super::caller::Caller;
 use super::halt::Halt;
 use super::patience::cancelled;
-use super::report::{Report, duration};
+use super::report::Report;
 use crate::failure::Failure;
 use crate::shared;
+use crate::terminal::duration;
 
 /// How long a download lasts before it is worth a progress bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);

@@ -29,11 +29,12 @@ use grease_core::execution::{runner, stub};
 use grease_core::model::{ErrorKind, RunId};
 use grease_core::registry::Registry;
 use grease_core::sys::env::Env;
-use grease_core::sys::{fs, state};
+use grease_core::sys::state;
 
 use crate::exit_code;
 use crate::failure::Failure;
-use crate::shared::state_dir;
+use crate::places;
+use crate::shared::{self, state_dir};
 use crate::terminal::Terminal;
 use crate::to_come::usage;
 use arguments::Arguments;
@@ -43,9 +44,6 @@ use plan::Named;
 use record::Record;
 use report::{LINES, Report};
 use stage::Stage;
-
-/// Directory of scratch directories below the spool, unless the config names another.
-const SCRATCH: &str = "scratch";
 
 /// Shown by `--help`.
 const EXAMPLES: &str = "\
@@ -66,7 +64,7 @@ Examples:
 pub(crate) fn command() -> clap::Command {
     let config = Config::default();
     let mut runners = String::from("Runners:\n");
-    for runner in runner::all(&plan::sections(&config)) {
+    for runner in runner::all(&shared::sections(&config)) {
         writeln!(runners, "  {:8} {}", runner.name(), runner.summary()).expect("in memory");
     }
     let long = format!("{runners}\n{EXAMPLES}\n{}", exit_code::help());
@@ -139,7 +137,7 @@ fn run(
     // From here on a signal is an event, so that nothing made below is left behind.
     let signals = Signals::block()
         .map_err(|error| Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}")))?;
-    report.stay_deaf_to_nobody();
+    report.never_wait_to_tell();
     let registry = spool.clone().map(Registry::new);
     if let Some(registry) = &registry {
         sweep::dead_runs(registry, &scratch_root, &caller, &report);
@@ -217,12 +215,8 @@ fn spool(
 
 /// Where scratch directories are made.
 fn scratch_root(config: &Config, spool: Option<&Path>, report: &Report<'_>) -> PathBuf {
-    if let Some(configured) = &config.common.scratch_dir {
-        return configured.as_path().to_owned();
-    }
-    let has_room = |spool: &&Path| !spool.exists() || fs::has_room(spool);
-    if let Some(spool) = spool.filter(has_room) {
-        return spool.join(SCRATCH);
+    if let Some(root) = places::scratch_root(config, spool) {
+        return root;
     }
     let root = std::env::temp_dir();
     report.warn(&format!(

@@ -8,8 +8,9 @@ use grease_core::execution::supervise::{Signals, Waited};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::process::Signal;
 
-use super::report::{Report, duration};
+use super::report::Report;
 use crate::failure::Failure;
+use crate::terminal::duration;
 
 /// How long a wait lasts before it is worth a word.
 const WORD_AFTER: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ const LINE: Duration = Duration::from_millis(250);
 pub(super) struct Patience<'a> {
     signals: &'a Signals,
     report: &'a Report<'a>,
+    /// How not to wait.
+    way_out: &'static str,
     begun: Instant,
     line: Option<ProgressBar>,
     is_told: bool,
@@ -28,10 +31,11 @@ pub(super) struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    pub(super) fn new(signals: &'a Signals, report: &'a Report<'a>) -> Self {
+    pub(super) fn new(signals: &'a Signals, report: &'a Report<'a>, way_out: &'static str) -> Self {
         Self {
             signals,
             report,
+            way_out,
             begun: Instant::now(),
             line: None,
             is_told: false,
@@ -78,10 +82,7 @@ impl<'a> Patience<'a> {
             if waited >= LINE {
                 let line = self.line.get_or_insert_with(line);
                 let waited = duration(waited);
-                line.set_message(format!(
-                    "waiting {waited}: {}; --force starts it anyway",
-                    why()
-                ));
+                line.set_message(format!("waiting {waited}: {}; {}", why(), self.way_out));
                 line.tick();
             }
         } else if waited >= WORD_AFTER && !self.is_told {

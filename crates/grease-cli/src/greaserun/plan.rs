@@ -8,7 +8,7 @@ use grease_core::deployment::{self, Origin};
 use grease_core::execution::command::{
     Command, Identity, LocalArtifact, Request, RunVariables, environment,
 };
-use grease_core::execution::runner::{self, Runner, Sections};
+use grease_core::execution::runner::{self, Runner};
 use grease_core::model::jobs::JobSettings;
 use grease_core::model::{ErrorKind, JobName, RunId};
 use grease_core::sys::env::Env;
@@ -18,6 +18,7 @@ use super::caller::Caller;
 use super::fetch::Bringer;
 use super::halt::Halt;
 use crate::failure::Failure;
+use crate::shared::sections;
 
 /// Everything that is decided before anything is done.
 #[derive(Debug)]
@@ -189,15 +190,6 @@ pub(super) fn fallback_name(arguments: &Arguments) -> JobName {
         .or_else(|| (artifact != "-").then(|| base(artifact)));
     let part = arguments.job.clone().or_else(|| words.first().map(base));
     JobName::lossy(artifact.as_deref(), part.as_deref().unwrap_or("unknown"))
-}
-
-/// The sections of the config that runners live by.
-pub(super) fn sections(config: &Config) -> Sections<'_> {
-    Sections {
-        hadoop: &config.hadoop_runner,
-        luigi: &config.luigi_runner,
-        custom: &config.runners,
-    }
 }
 
 fn text_of(artifact: &OsString) -> Result<String, Failure> {

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::Path;
-use std::time::Duration;
 
 use grease_core::debugging::drops;
 use grease_core::dispatch::Trigger;
@@ -18,7 +17,7 @@ use super::caller::Caller;
 use super::dry_run::quoted;
 use super::halt::Dropped;
 use crate::failure::Failure;
-use crate::terminal::{self, Terminal};
+use crate::terminal::{self, Terminal, duration};
 
 /// Lines of the job's output in a digest.
 pub(super) const LINES: usize = 20;
@@ -123,7 +122,7 @@ impl<'a> Report<'a> {
 
     /// Tells nothing from now on that would have to be waited for: a reader that does not read must
     /// not make us deaf while signals are blocked.
-    pub(super) fn stay_deaf_to_nobody(&self) {
+    pub(super) fn never_wait_to_tell(&self) {
         self.asks_first.set(true);
     }
 
@@ -309,31 +308,4 @@ fn remnants(outcome: &Outcome) -> String {
     tell("processes outlived the job", &outcome.leftovers);
     tell("processes cannot be killed", &outcome.unkillable);
     text
-}
-
-/// A duration as people say it.
-pub(super) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, _) => format!("{:.1} s", duration.as_secs_f64()),
-        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
-        (hours, minutes, _) => format!("{hours}h {minutes}m"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_short() {
-        for (milliseconds, expected) in [
-            (40, "0.0 s"),
-            (59_949, "59.9 s"),
-            (61_000, "1m 1s"),
-            (7_380_000, "2h 3m"),
-        ] {
-            assert_eq!(duration(Duration::from_millis(milliseconds)), expected);
-        }
-    }
 }

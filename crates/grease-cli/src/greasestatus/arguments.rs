@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 
+use crate::demand::Demand;
 use crate::shared::Shared;
 
 /// Days within which runs used what is kept, unless others are asked for.
@@ -11,7 +12,7 @@ const DAYS: u32 = 30;
 
 /// Show what runs, what failed and why, on this host and on the farm
 ///
-/// Only the command `check` is there yet.
+/// Only the commands `check` and `guard` are there yet.
 #[derive(Debug, Parser)]
 #[command(name = "greasestatus", version, disable_help_subcommand = true)]
 pub(super) struct Arguments {
@@ -26,6 +27,7 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
     Check(Check),
+    Guard(Guard),
 }
 
 /// Check the config, and show where artifacts come from
@@ -46,6 +48,47 @@ pub(super) struct Check {
     /// Show it as one JSON object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Show whether this host takes jobs now, and why not
+///
+/// The first line says it of a job of default settings. Then come what the guard looks at with its
+/// limits, the runs that hold slots, and those that wait. Nothing is made or changed.
+///
+/// With JOB, --explain or what a job asks for, the first line says what would become of that job.
+#[derive(Debug, Args)]
+pub(super) struct Guard {
+    /// A job, `group:artifact#part`, whose settings are taken from the config
+    #[arg(value_name = "JOB")]
+    pub(super) job: Option<String>,
+
+    /// Tell what would become of one job, by default one of default settings
+    #[arg(long)]
+    explain: bool,
+
+    /// How the job is run [default: shell]
+    #[arg(short, long, value_name = "RUNNER")]
+    runner: Option<String>,
+
+    #[command(flatten)]
+    pub(super) demand: Demand,
+
+    /// Show it as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Guard {
+    /// Whether it is one job that is asked about.
+    pub(super) fn explains(&self) -> bool {
+        let is_named = self.job.is_some() || self.runner.is_some();
+        self.explain || is_named || self.demand.is_given()
+    }
+
+    /// The runner's name.
+    pub(super) fn runner(&self) -> &str {
+        self.runner.as_deref().unwrap_or("shell")
+    }
 }
 
 impl Check {

@@ -1,6 +1,7 @@
 //! Something that a person should look at.
 
 use std::fmt::Write as _;
+use std::io;
 
 use grease_core::config::Problem;
 use grease_core::model::{ErrorKind, Explain, harmless};
@@ -45,6 +46,18 @@ impl Finding {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
         let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
         Self::warning(text, error.hint())
+    }
+
+    /// What the system refuses to do, after its reason.
+    pub(super) fn refused_by_system(text: impl Into<String>, error: &io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            _ => ErrorKind::Io,
+        };
+        Self {
+            error: Some(kind),
+            ..Self::warning(text, None)
+        }
     }
 
     /// Why a config is refused.

@@ -4,6 +4,7 @@ mod arguments;
 mod artifacts;
 mod check;
 mod finding;
+mod guard;
 mod report;
 mod witnesses;
 
@@ -19,9 +20,13 @@ use arguments::{Arguments, Subcommand};
 
 /// The command line.
 pub(crate) fn command() -> clap::Command {
-    Arguments::command().mut_subcommand("check", |check| {
-        check.after_long_help(exit_code::help_of_check())
-    })
+    Arguments::command()
+        .mut_subcommand("check", |check| {
+            check.after_long_help(exit_code::help_of_check())
+        })
+        .mut_subcommand("guard", |guard| {
+            guard.after_long_help(exit_code::help_of_guard())
+        })
 }
 
 /// Runs the program.
@@ -33,10 +38,13 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return to_come::usage(&error),
     };
-    let Some(Subcommand::Check(check)) = &arguments.command else {
-        return to_come::main("greasestatus", command());
-    };
     let env = Env::read();
-    let terminal = Terminal::of_output(arguments.shared.color, env.is_set("NO_COLOR"));
-    ExitCode::from(check::run(&arguments.shared, check, &env, terminal))
+    let shared = &arguments.shared;
+    let terminal = Terminal::of_output(shared.color, env.is_set("NO_COLOR"));
+    let code = match &arguments.command {
+        Some(Subcommand::Check(check)) => check::run(shared, check, &env, terminal),
+        Some(Subcommand::Guard(guard)) => guard::run(shared, guard, &env, terminal),
+        None => return to_come::main("greasestatus", command()),
+    };
+    ExitCode::from(code)
 }

@@ -82,7 +82,7 @@ fn add(text: &mut String, artifacts: &Artifacts) {
 }
 
 /// Adds a fact, with its name before the first of its lines.
-fn fact(text: &mut String, name: &str, lines: impl IntoIterator<Item = String>) {
+pub(super) fn fact(text: &mut String, name: &str, lines: impl IntoIterator<Item = String>) {
     for (index, line) in lines.into_iter().enumerate() {
         let name = if index == 0 { name } else { "" };
         writeln!(text, "{name:NAME_WIDTH$}{line}").expect("in memory");

@@ -108,6 +108,8 @@ struct Attempts<'a> {
     site: Site<'a>,
     ticket: Option<Ticket>,
     place: Option<turnstile::Place>,
+    /// Whether others came before and still wait.
+    is_behind: bool,
 }
 
 impl Arbiter<'_> {
@@ -119,6 +121,7 @@ impl Arbiter<'_> {
             site: Site::new(self.config.command.as_ref()),
             ticket: None,
             place: None,
+            is_behind: false,
         };
         if !applicant.is_interactive && !applicant.is_forced {
             let entry = self.queue(&mut attempts, pause)?;
@@ -166,14 +169,15 @@ impl Arbiter<'_> {
             return Ok(Some(Admission::Impossible(check)));
         }
         if applicant.max_wait.is_some_and(|max| max.is_zero()) {
-            return Ok(None); // What is in the way is told by the one attempt that there is time for.
+            // The one attempt that there is time for tells what is in the way.
+            attempts.is_behind = turnstile::is_busy(&self.slots, priority);
+            return Ok(None);
         }
         attempts.ticket = Ticket::open(&self.slots, applicant.holder.clone(), "others wait").ok();
         let mut sleep = |turn: BorrowedFd<'_>, length| pause(&Obstacle::Queue, Some(turn), length);
         match turnstile::enter(&self.slots, priority, applicant.max_wait, &mut sleep)? {
             Entry::Turn(place) => attempts.place = Some(place),
-            // One attempt remains, which tells what is in the way.
-            Entry::TooLate => {}
+            Entry::TooLate => attempts.is_behind = true,
             Entry::Stopped => return Ok(Some(Admission::Stopped)),
         }
         Ok(None)
@@ -196,7 +200,7 @@ impl Arbiter<'_> {
             let mut gate = self.slots.gate(&self.boot, now_s)?;
             let seen = gate.look()?;
             let mut view = self.view_of(&applicant.request, machine, &gate, seen, is_due);
-            view.checks.extend(self.must_yield(applicant, waited));
+            view.checks.extend(self.must_yield(attempts, waited));
             let is_free = !view.refuses();
             if is_free && !applicant.is_forced && attempts.site.is_to_be_asked() {
                 // Outside of the gate: it may take its time.
@@ -232,7 +236,7 @@ impl Arbiter<'_> {
     pub fn view(&self, request: &Request) -> io::Result<View> {
         let machine = machine::read(&self.places);
         let now_s = clock::since_boot().as_secs_f64();
-        let mut gate = self.slots.gate(&self.boot, now_s)?;
+        let gate = self.slots.gate(&self.boot, now_s)?;
         let seen = gate.look()?;
         let mut view = self.view_of(request, machine, &gate, seen, false);
         drop(gate);
@@ -317,17 +321,19 @@ impl Arbiter<'_> {
         }
     }
 
-    /// Whether someone of a higher priority waits, unless we have waited for long.
-    fn must_yield(&self, applicant: &Applicant, waited: Duration) -> Option<Check> {
-        let above: &[Priority] = match applicant.request.priority {
-            Priority::High => &[],
-            Priority::Normal => &[Priority::High],
-            Priority::Low => &[Priority::High, Priority::Normal],
-        };
+    /// Whether others wait who go first: those of a higher priority, unless we have waited for long,
+    /// and those who came before.
+    fn must_yield(&self, attempts: &Attempts<'_>, waited: Duration) -> Option<Check> {
+        let own = attempts.applicant.request.priority;
         let is_young = waited < self.config.aging.get();
-        let is_busy = |higher: &&Priority| turnstile::is_busy(&self.slots, **higher);
-        let first = above.iter().filter(|_| is_young).find(is_busy)?;
-        let what = format!("queues of higher priority ({first}) that wait");
+        let above = [Priority::Normal, Priority::High]
+            .into_iter()
+            .filter(|priority| is_young && *priority > own);
+        let first = above
+            .filter(|higher| turnstile::is_busy(&self.slots, *higher))
+            .chain(attempts.is_behind.then_some(own))
+            .next()?;
+        let what = format!("runs of {first} priority that wait and go first");
         Some(decision::at_most(Signal::Priority, 1.0, 0.0, &what))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::{DiskLimits, Guard};
 use super::load::corrected;
 use crate::model::guard::{Check, Signal};
-use crate::model::jobs::Priority;
+use crate::model::jobs::{JobSettings, Priority};
 use crate::model::quantity::{Bytes, Threshold};
 use crate::sys::machine::{Disk, Machine, Place};
 
@@ -27,6 +27,18 @@ pub struct Request {
     pub disk_bytes: u64,
     /// Who goes first.
     pub priority: Priority,
+}
+
+impl From<&JobSettings> for Request {
+    fn from(settings: &JobSettings) -> Self {
+        let bytes = |size: Option<Bytes>| size.map_or(0, Bytes::get);
+        Self {
+            cost: settings.cost,
+            mem_bytes: bytes(settings.mem),
+            disk_bytes: bytes(settings.disk),
+            priority: settings.priority,
+        }
+    }
 }
 
 /// A job that runs.

@@ -7,7 +7,9 @@
 pub mod admission;
 pub mod config;
 pub mod decision;
+mod holder;
 pub mod load;
+mod outlook;
 pub mod overlap;
 mod site;
 pub mod slots;

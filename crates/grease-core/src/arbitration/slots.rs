@@ -8,8 +8,7 @@
 //! What stands in the files is only believed as far as numbers go: any user may write them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,9 +21,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::decision::{Occupancy, Running};
+pub use super::holder::Holder;
 use super::load::Residue;
-use crate::model::jobs::Priority;
 use crate::sys;
+
+/// Name of the gate.
+pub(super) const GATE: &str = "gate";
 
 /// Bytes of a record, written at once; the rest is blanks.
 const RECORD_BYTES: usize = 1024;
@@ -36,7 +38,7 @@ const SLOTS_MAX: usize = 4096;
 /// stopped.
 const GATE_MAX: Duration = Duration::from_secs(10);
 
-/// The same at the end of a run, which nothing may hold up: the next who looks notes what it would.
+/// The same at the end of a run, which nothing may hold up.
 const GATE_AT_END_MAX: Duration = Duration::from_millis(100);
 
 /// Distance of two tries to lock the gate.
@@ -46,31 +48,6 @@ const GATE_POLL: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone)]
 pub struct Slots {
     directory: PathBuf,
-}
-
-/// The run in a slot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Version of this format.
-    pub v: u32,
-    /// The host's boot.
-    pub boot: String,
-    /// The run.
-    pub run: String,
-    /// Its job.
-    pub job: String,
-    /// Its user.
-    pub user: String,
-    /// Process id of its greaserun.
-    pub pid: u32,
-    /// Share of the host's capacity, in CPUs.
-    pub cost: f64,
-    /// Memory set aside, bytes.
-    pub mem_bytes: u64,
-    /// Its priority.
-    pub priority: Priority,
-    /// When it was admitted, seconds since boot.
-    pub admitted_s: f64,
 }
 
 /// What stands in the gate.
@@ -145,7 +122,7 @@ impl Slots {
     }
 
     fn gate_within(&self, max: Duration, boot: &str, now_s: f64) -> io::Result<Gate<'_>> {
-        let file = self.open("gate")?;
+        let file = self.open(GATE)?;
         let begun = Instant::now();
         while file.try_lock().is_err() {
             if begun.elapsed() > max {
@@ -210,14 +187,21 @@ impl Slots {
         }
     }
 
-    /// Opens a lock file that exists, and nothing else in its place.
+    /// Opens a lock file that exists, and nothing else in its place. Who may not write it may still
+    /// look: it can be locked all the same.
     pub(super) fn open_existing(&self, name: &str) -> io::Result<File> {
         let path = self.directory.join(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(&path)?;
+        let open = |is_written: bool| {
+            OpenOptions::new()
+                .read(true)
+                .write(is_written)
+                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+                .open(&path)
+        };
+        let file = open(true).or_else(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => open(false),
+            _ => Err(error),
+        })?;
         let found = file.metadata()?;
         if !found.is_file() || found.nlink() > 1 {
             let text = format!("`{}` is not a plain file", path.display());
@@ -241,19 +225,14 @@ impl Slots {
 }
 
 impl Gate<'_> {
-    /// Looks at all slots. A run that was killed has ended now, as far as anyone knows.
-    pub fn look(&mut self) -> io::Result<Seen> {
+    /// Looks at all slots. What a run left there that was killed counts nothing: nobody knows when
+    /// it ended, and so the load average is believed.
+    pub fn look(&self) -> io::Result<Seen> {
         let mut seen = Seen::default();
         for number in self.slots.numbers()? {
             let file = self.slots.open(&name(number))?;
-            let holder: Option<Holder> = read(&file);
             if file.try_lock().is_err() {
-                seen.held.push((number, holder));
-                continue;
-            }
-            if let Some(holder) = holder {
-                self.end(&holder);
-                clear(&file)?;
+                seen.held.push((number, read(&file)));
             }
         }
         Ok(seen)
@@ -313,28 +292,29 @@ impl Gate<'_> {
         Err(io::Error::other("no slot can be locked"))
     }
 
-    fn end(&mut self, holder: &Holder) {
+    /// Notes what a job still adds to the load that ends now.
+    fn end(&mut self, holder: &Holder) -> io::Result<()> {
         if holder.boot == self.memory.boot {
             let ran_s = (self.now_s - holder.admitted_s).max(0.0);
             let residue = self.memory.residue;
             self.memory.residue = residue.with(self.now_s, sensible(holder.cost), ran_s);
-            write(&self.file, &self.memory).ok(); // The load is overestimated for a minute then.
+            write(&self.file, &self.memory)?;
         }
+        Ok(())
     }
 }
 
 impl Slot {
     /// Gives the slot back, and notes what the job still adds to the load.
     ///
-    /// If that cannot be noted in time, or the value is dropped, or the process killed, the next who
-    /// looks at the slots notes it.
+    /// If that cannot be noted in time, or the value is dropped, or the process killed, the load is
+    /// overestimated for a minute or two.
     pub fn release(self, now_s: f64) {
         let gate = self
             .slots
             .gate_within(GATE_AT_END_MAX, &self.holder.boot, now_s);
         if let Ok(mut gate) = gate {
-            gate.end(&self.holder);
-            clear(&self.file).ok(); // Then it is noted twice, and forgotten in a minute.
+            gate.end(&self.holder).ok();
         }
         // Processes that inherited it must not keep it.
         self.file.file().unlock().ok();
@@ -348,13 +328,6 @@ impl Slot {
     /// The run in it.
     pub fn holder(&self) -> &Holder {
         &self.holder
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, run, user, .. } = self;
-        write!(formatter, "{job} (run {run} of {user})")
     }
 }
 
@@ -397,6 +370,7 @@ pub(super) fn clear(file: &File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::jobs::Priority;
 
     fn holder(run: &str, cost: f64) -> Holder {
         Holder {
@@ -414,7 +388,7 @@ mod tests {
     }
 
     fn take(slots: &Slots, run: &str, now_s: f64) -> Slot {
-        let mut gate = slots.gate("boot", now_s).unwrap();
+        let gate = slots.gate("boot", now_s).unwrap();
         let seen = gate.look().unwrap();
         let holder = Holder {
             admitted_s: now_s,
@@ -424,7 +398,7 @@ mod tests {
     }
 
     fn held(slots: &Slots, now_s: f64) -> (Vec<String>, f64) {
-        let mut gate = slots.gate("boot", now_s).unwrap();
+        let gate = slots.gate("boot", now_s).unwrap();
         let seen = gate.look().unwrap();
         let residue = gate.occupancy(&seen).residue;
         let runs = seen.held.into_iter();
@@ -450,15 +424,14 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_that_is_gone_without_a_word_is_noted_once() {
+    fn a_holder_that_is_gone_without_a_word_holds_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let slots = Slots::new(directory.path().to_owned());
         drop(take(&slots, "killed", 0.0));
-        let (runs, residue) = held(&slots, 60.0);
-        assert_eq!(runs, [""; 0]);
-        assert!(residue > 0.6, "{residue}");
-        let (_, later) = held(&slots, 120.0);
-        assert!(later < residue, "{later} {residue}");
+        assert_eq!(held(&slots, 60.0), (Vec::new(), 0.0));
+        let next = take(&slots, "next", 61.0);
+        assert_eq!(held(&slots, 62.0).0, ["next"]);
+        drop(next);
     }
 
     #[test]
@@ -466,7 +439,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let slots = Slots::new(directory.path().to_owned());
         take(&slots, "one", 1000.0).release(2000.0);
-        let mut gate = slots.gate("another boot", 5.0).unwrap();
+        let gate = slots.gate("another boot", 5.0).unwrap();
         let seen = gate.look().unwrap();
         let occupancy = gate.occupancy(&seen);
         assert_eq!(occupancy, Occupancy::default());
@@ -493,7 +466,7 @@ mod tests {
         fs_err::create_dir(&slots_directory).unwrap();
         fs_err::os::unix::fs::symlink(&target, slots_directory.join("slot.000")).unwrap();
         let slots = Slots::new(slots_directory.clone());
-        let mut gate = slots.gate("boot", 1.0).unwrap();
+        let gate = slots.gate("boot", 1.0).unwrap();
         assert!(gate.look().is_err());
         drop(gate);
         fs_err::remove_file(slots_directory.join("slot.000")).unwrap();

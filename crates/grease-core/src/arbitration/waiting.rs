@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::holder::text;
 use super::slots::{Holder, Slots, read, write};
 use crate::model::RunId;
 
@@ -26,6 +27,7 @@ pub struct Waiter {
     #[serde(flatten)]
     pub who: Holder,
     /// What it waits for, for people.
+    #[serde(deserialize_with = "text")]
     pub why: String,
 }
 
@@ -71,8 +73,12 @@ impl Drop for Ticket {
     }
 }
 
-/// The runs that wait, in the order of their arrival. What the dead left is removed.
+/// The runs that wait, in the order of their arrival. What the dead left is removed; nothing is
+/// made.
 pub fn all(slots: &Slots) -> io::Result<Vec<Waiter>> {
+    if !slots.directory().join(DIRECTORY).exists() {
+        return Ok(Vec::new()); // Nobody ever waited.
+    }
     let directory = slots.below(DIRECTORY)?;
     let mut waiters = Vec::new();
     for name in names(directory.directory())? {

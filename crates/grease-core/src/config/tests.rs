@@ -323,7 +323,7 @@ fn the_sample_shows_every_key_with_its_default() {
     let text = text_of("conf/scalegrease.json");
     let loaded = parsed(&text, &Env::default()).unwrap();
     assert_eq!(loaded.config, Config::default());
-    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:171: logs: checked, but without effect in this version; the same holds for `launch`, `snatch`");
+    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:172: logs: checked, but without effect in this version; the same holds for `launch`, `snatch`");
 
     let shown: Value = serde_json::from_str(&text).unwrap();
     let document = schema();

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 
 /// Reads a text file of at most `bytes_max` bytes.
 ///
@@ -100,6 +100,15 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a directory, where missing, that every user can enter, whatever this one's umask is.
+pub fn open_dir(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    fs_err::create_dir_all(path)?;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
 /// Makes a directory in which every user can make things and nobody can remove another's.
 pub fn shared_dir(path: &Path) -> io::Result<()> {
     fs_err::create_dir_all(path)?;
@@ -141,6 +150,15 @@ fn check_component(part: &Path) -> io::Result<()> {
         return refuse("can be written by others and is not sticky (chmod +t)".to_owned());
     }
     Ok(())
+}
+
+/// Checks that this user can make things in a directory, and that its file system can be written.
+pub fn check_writable(directory: &Path) -> io::Result<()> {
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(CWD, directory, wanted, AtFlags::EACCESS).map_err(|errno| {
+        let text = format!("`{}` cannot be written: {errno}", directory.display());
+        io::Error::new(errno.kind(), text)
+    })
 }
 
 /// Whether a path, as far as it exists, leads to a place below `home` that belongs to user `uid`: one

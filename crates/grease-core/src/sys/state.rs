@@ -81,6 +81,7 @@ pub fn guard_dir(
     refuse_network(&path)?;
     let is_missing = !path.exists();
     if is_missing && is_root {
+        fs::open_dir(path.parent().unwrap_or(&path))?;
         fs::shared_dir(&path)?;
         for inner in GUARD_INNER {
             fs::shared_dir(&path.join(inner))?;
@@ -93,6 +94,12 @@ pub fn guard_dir(
         path,
         is_new_and_own: is_own && is_missing,
     })
+}
+
+/// Checks that this user may rely on what is in the directory that [`existing_guard_dir`] found.
+pub fn check_guard_dir(path: &Path) -> std::io::Result<()> {
+    refuse_network(path)?;
+    fs::check_trusted(path)
 }
 
 /// Where the guard's slots are if there are any yet; makes nothing.

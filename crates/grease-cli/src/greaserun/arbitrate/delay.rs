@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use grease_core::arbitration::admission::Arbiter;
 use grease_core::arbitration::config::JitterMode;
+use grease_core::arbitration::decision::Request;
 use grease_core::arbitration::spread;
 use grease_core::dispatch::Trigger;
 use grease_core::execution::supervise::Waited;
 
-use super::{Court, request};
+use super::Court;
 use crate::greaserun::halt::Halt;
 use crate::greaserun::patience;
 
@@ -38,7 +39,7 @@ impl Court<'_> {
     fn bid(&self, arbiter: Option<&Arbiter<'_>>, draw: f64) -> Duration {
         let jitter = &self.config.guard.jitter;
         let appetite = arbiter.map(|arbiter| {
-            let request = request(&self.named.settings);
+            let request = Request::from(&self.named.settings);
             arbiter.appetite(&request)
         });
         match appetite {

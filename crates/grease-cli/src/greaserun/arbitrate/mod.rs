@@ -5,23 +5,20 @@ mod overlap;
 mod slot;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use grease_core::arbitration::admission::Arbiter;
 use grease_core::arbitration::config::OnGuardError;
-use grease_core::arbitration::decision::Request;
 use grease_core::arbitration::overlap::{KeyLock, Rule};
 use grease_core::arbitration::slots::{Holder, Slot, Slots};
 use grease_core::config::Config;
 use grease_core::dispatch::Trigger;
 use grease_core::execution::supervise::Signals;
 use grease_core::model::guard::GuardRecord;
-use grease_core::model::jobs::JobSettings;
 use grease_core::model::quantity::Bytes;
 use grease_core::model::{ErrorWord, RunId};
 use grease_core::registry::Registry;
-use grease_core::sys::machine::Place;
 use grease_core::sys::{clock, state};
 
 use super::arguments::Arguments;
@@ -30,6 +27,7 @@ use super::halt::{Dropped, Halt};
 use super::patience::Patience;
 use super::plan::Named;
 use super::report::Report;
+use crate::places;
 use crate::shared::state_dir;
 
 /// Longest wait of a manual run without a terminal, if the config does not say.
@@ -82,23 +80,6 @@ impl Leave {
     }
 }
 
-fn places(
-    config: &Config,
-    caller: &Caller,
-    spool: Option<&Path>,
-    scratch_root: &Path,
-) -> Vec<(Place, PathBuf)> {
-    let cache = state::planned_cache(state_dir(config), &caller.env, &caller.account);
-    let spool = spool.map(|spool| (Place::Spool, spool.to_owned()));
-    [
-        (Place::Scratch, scratch_root.to_owned()),
-        (Place::Cache, cache),
-    ]
-    .into_iter()
-    .chain(spool)
-    .collect()
-}
-
 impl Court<'_> {
     /// Waits for the right to start, in the order of the design: delay, overlap, slot.
     pub(super) fn hear(&self) -> Result<Leave, Halt> {
@@ -141,7 +122,13 @@ impl Court<'_> {
         Ok(Some(Arbiter {
             config: &self.config.guard,
             slots: Slots::new(found.path),
-            places: places(self.config, self.caller, self.spool, self.scratch_root),
+            places: places::watched(
+                self.config,
+                &self.caller.env,
+                &self.caller.account,
+                self.spool,
+                self.scratch_root,
+            ),
             boot: self.caller.boot.clone(),
         }))
     }
@@ -206,15 +193,6 @@ impl Court<'_> {
             priority: settings.priority,
             admitted_s: clock::since_boot().as_secs_f64(),
         }
-    }
-}
-
-fn request(settings: &JobSettings) -> Request {
-    Request {
-        cost: settings.cost,
-        mem_bytes: settings.mem.map_or(0, Bytes::get),
-        disk_bytes: settings.disk.map_or(0, Bytes::get),
-        priority: settings.priority,
     }
 }
 

@@ -13,7 +13,7 @@ use grease_core::registry;
 use super::{Court, given_up};
 use crate::greaserun::halt::{Dropped, Halt};
 use crate::greaserun::patience::Patience;
-use crate::greaserun::report::duration;
+use crate::terminal::duration;
 
 impl Court<'_> {
     /// Takes a place of the job's key, as the rule says.
@@ -22,7 +22,7 @@ impl Court<'_> {
         if rule == (Rule::Allow { at_most: None }) {
             return Ok(None);
         }
-        let mut patience = Patience::new(self.signals, self.report);
+        let mut patience = Patience::new(self.signals, self.report, "--overlap allow runs both");
         let mut wait = |holder: Option<&Holder>, length: Duration| {
             let why = || match holder {
                 Some(holder) => format!("it still runs: {holder}"),

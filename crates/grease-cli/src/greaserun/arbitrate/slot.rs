@@ -3,30 +3,31 @@
 use std::time::Duration;
 
 use grease_core::arbitration::admission::{Admission, Admitted, Applicant, Arbiter, Obstacle};
+use grease_core::arbitration::decision::Request;
 use grease_core::arbitration::view::View;
 use grease_core::model::guard::{Check, GuardRecord};
 use grease_core::model::jobs::JobSettings;
 use grease_core::model::quantity::Bytes;
 use grease_core::model::{ErrorKind, ErrorWord};
 
-use super::{Court, Leave, given_up, request};
+use super::{Court, Leave, given_up};
 use crate::failure::Failure;
 use crate::greaserun::dry_run::quoted;
 use crate::greaserun::halt::{Dropped, Halt};
 use crate::greaserun::patience::Patience;
-use crate::greaserun::report::duration;
+use crate::terminal::duration;
 
 impl Court<'_> {
     /// Applies for a slot.
     pub(super) fn take_slot(&self, arbiter: &Arbiter<'_>, leave: &mut Leave) -> Result<(), Halt> {
         let applicant = Applicant {
-            request: request(&self.named.settings),
+            request: Request::from(&self.named.settings),
             holder: self.holder(),
             max_wait: self.max_wait().map(|max| max.saturating_sub(leave.overlap)),
             is_interactive: self.caller.on_terminal,
             is_forced: self.arguments.force,
         };
-        let mut patience = Patience::new(self.signals, self.report);
+        let mut patience = Patience::new(self.signals, self.report, "--force starts it anyway");
         let admission = arbiter.admit(&applicant, &mut |obstacle, other, length| {
             let why = || match obstacle {
                 Obstacle::Queue => "others came before".to_owned(),

@@ -43,11 +43,11 @@ impl Host {
     }
 
     /// A place that is locked by somebody who has not said yet who it is.
-    fn lock_place(&self, key: &str) -> File {
+    fn lock_place(&self, key: &str) -> KeyLock {
         let name = format!("{}.0", short_hash(key));
         let file = self.keys.files.open(&name).unwrap();
         file.try_lock().unwrap();
-        file
+        KeyLock { file }
     }
 
     /// A start that need not wait.
@@ -125,6 +125,14 @@ fn busy(entry: Entry) -> Busy {
     }
 }
 
+/// Frees the place as the end of the process does. Closing it is not enough here: another test may
+/// be starting a process just now, which has the descriptor for an instant.
+fn kill(lock: impl Into<Option<KeyLock>>) {
+    if let Some(lock) = lock.into() {
+        lock.file.file().unlock().unwrap();
+    }
+}
+
 /// Waits for something with a deadline.
 fn until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
@@ -150,7 +158,7 @@ fn a_forbidden_start_is_skipped_at_once_and_told_who_is_in_the_way() {
 fn a_killed_holder_frees_the_key_at_once() {
     let host = Host::new();
     for run in ["one", "two", "three"] {
-        drop(host.start("key", Rule::Forbid, run)); // All that a killed process does.
+        kill(host.start("key", Rule::Forbid, run));
     }
 }
 
@@ -165,7 +173,8 @@ fn a_run_that_ends_gives_its_place_back_whoever_inherited_it_and_a_killed_one_do
     drop(two);
     let why = busy(host.now("key", Rule::Forbid, "three")).why;
     assert_eq!(why, Why::Forbidden);
-    drop((inherited, inherited_too));
+    inherited_too.unlock().unwrap();
+    drop(inherited);
     host.start("key", Rule::Forbid, "four");
 }
 
@@ -240,7 +249,7 @@ fn a_start_beyond_the_number_waits_until_one_of_the_others_ends() {
     assert_eq!(refused.why, Why::TooLong);
     assert_eq!(refused.holder.unwrap().run, "one");
     let mut wait = |_: Option<&Holder>, _| {
-        drop(two.take());
+        kill(two.take());
         true
     };
     lock(host.enter(rule, "four", None, &mut wait, &mut nobody));
@@ -349,7 +358,7 @@ fn who_replaces_asks_each_run_in_the_way_once() {
     let mut asked = Vec::new();
     let mut end = |holder: &Holder, ask: Ask| {
         asked.push((holder.run.clone(), ask));
-        drop(place.take());
+        kill(place.take());
         if holder.run == "one" {
             place = Some(host.start("key", Rule::Forbid, "two")); // It is faster than we are.
         }
@@ -376,7 +385,7 @@ fn a_run_that_was_asked_to_end_is_not_asked_again_by_a_newer_start() {
         Ok(())
     };
     let mut newest = |_: Option<&Holder>, _| {
-        drop(place.borrow_mut().take());
+        kill(place.borrow_mut().take());
         true
     };
     let mut newer = |_: Option<&Holder>, _| {
@@ -409,7 +418,7 @@ fn a_run_that_cannot_be_asked_to_end_is_left_alone_and_the_start_told_why() {
 #[test]
 fn what_a_dead_run_left_in_the_place_of_one_that_is_just_starting_is_no_refusal() {
     let host = Host::new();
-    drop(host.start("key", Rule::Forbid, "dead"));
+    kill(host.start("key", Rule::Forbid, "dead"));
     let place = RefCell::new(Some(host.lock_place("key")));
     let asked = RefCell::new(Vec::new());
     let mut end = |holder: &Holder, _| {
@@ -417,12 +426,12 @@ fn what_a_dead_run_left_in_the_place_of_one_that_is_just_starting_is_no_refusal(
         if holder.run == "dead" {
             return Err("no such run".to_owned());
         }
-        drop(place.borrow_mut().take());
+        kill(place.borrow_mut().take());
         Ok(())
     };
     let mut wait = |_: Option<&Holder>, _| {
-        if let Some(file) = &*place.borrow() {
-            write(file, &holder("alive")).unwrap();
+        if let Some(lock) = &*place.borrow() {
+            write(&lock.file, &holder("alive")).unwrap();
         }
         true
     };
@@ -443,13 +452,14 @@ fn a_holder_that_has_not_said_who_it_is_is_looked_at_again() {
                 assert_eq!(holder_in_the_way, None);
             }
             if *looks.borrow() == 3 {
-                write(place.borrow().as_ref().unwrap(), &holder("one")).unwrap();
+                let place = place.borrow();
+                write(&place.as_ref().unwrap().file, &holder("one")).unwrap();
             }
             true
         };
         let mut end = |holder: &Holder, _| {
             asked.borrow_mut().push(holder.run.clone());
-            drop(place.borrow_mut().take());
+            kill(place.borrow_mut().take());
             Ok(())
         };
         lock(host.enter(REPLACE, "two", None, &mut wait, &mut end));
@@ -482,7 +492,7 @@ fn a_start_that_does_not_wait_or_gives_up_sends_nobody_away() {
         assert_eq!(busy(newer).why, Why::TooLong);
         let newer = host.enter(Rule::Queue, "four", None, &mut |_, _| false, &mut nobody);
         assert!(matches!(newer, Entry::GivenUp));
-        drop(place.take());
+        kill(place.take());
         true
     };
     lock(host.enter(Rule::Queue, "two", None, &mut wait, &mut nobody));
@@ -495,12 +505,12 @@ fn a_start_whose_turn_comes_when_a_newer_one_waits_leaves_the_place_to_that() {
     let mut lock_of_newer = None;
     let mut wait = |_: Option<&Holder>, _| {
         let mut wait = |_: Option<&Holder>, _| {
-            drop(place.take());
+            kill(place.take());
             true
         };
         let newer = host.enter(Rule::Queue, "three", None, &mut wait, &mut nobody);
         lock_of_newer = Some(lock(newer));
-        drop(lock_of_newer.take()); // It has run, and the place is free again.
+        kill(lock_of_newer.take()); // It has run, and the place is free again.
         true
     };
     let older = host.enter(Rule::Queue, "two", None, &mut wait, &mut nobody);
@@ -536,7 +546,7 @@ fn what_stands_in_the_files_keeps_nobody_from_waiting_and_running() {
         let mut wait = |holder: Option<&Holder>, _| {
             assert_eq!(holder.unwrap().run, "one");
             waits += 1;
-            drop(place.take());
+            kill(place.take());
             true
         };
         lock(host.enter(Rule::Queue, "two", None, &mut wait, &mut nobody));

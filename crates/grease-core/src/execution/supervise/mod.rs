@@ -62,6 +62,9 @@ pub struct Job<'a> {
     pub on_terminal: bool,
     /// Whether it reads what greaserun was given, or nothing.
     pub inherit_stdin: bool,
+    /// Whether it is no job but cleans up after one that was asked to end: HUP, which a closing
+    /// terminal sends more than once, and signals that only inform the job do not reach it.
+    pub is_aftermath: bool,
     /// Its settings.
     pub settings: &'a JobSettings,
     /// Where its standard output is passed on to, if it is.

@@ -25,6 +25,7 @@ const READS_IN_A_ROW: usize = 16;
 pub(super) struct Supervisor<'a> {
     signals: &'a Signals,
     on_terminal: bool,
+    is_aftermath: bool,
     tree: Tree,
     lifecycle: Lifecycle,
     pipes: [Pipe; 2],
@@ -68,6 +69,7 @@ impl<'a> Supervisor<'a> {
         Ok(Self {
             signals,
             on_terminal: job.on_terminal,
+            is_aftermath: job.is_aftermath,
             tree: Tree::new(leader, strangers),
             lifecycle: Lifecycle::new(limits, meter.started),
             pipes: [stdout, stderr],
@@ -150,6 +152,7 @@ impl<'a> Supervisor<'a> {
         // What the terminal sends, it has sent to the job as well.
         let forward = !(self.on_terminal && arrival.from_terminal);
         match arrival.meaning {
+            Meaning::End(Signal::HUP) | Meaning::Inform(_) if self.is_aftermath => {}
             Meaning::Child => self.tree.reap(),
             Meaning::End(signal) => match self.lifecycle.on_signal(signal, Instant::now()) {
                 Action::Ask(signal) if !forward => self.tree.signal_outside_group(signal),

@@ -1,0 +1,57 @@
+//! What the guard would decide, for people who ask and do not apply.
+
+use std::io;
+
+use super::admission::Arbiter;
+use super::decision::{self, Limits, Occupancy, Request, at_most};
+use super::site::Site;
+use super::slots::GATE;
+use super::turnstile;
+use super::view::View;
+use crate::model::guard::{Check, Signal};
+use crate::model::jobs::Priority;
+use crate::sys::machine;
+
+impl Arbiter<'_> {
+    /// What host and slots are like, and what would be in the way of a job that came now; those who
+    /// wait and would go first are. Makes nothing: where no run has been yet, nothing runs.
+    pub fn outlook(&self, request: &Request) -> io::Result<View> {
+        if !fs_err::exists(self.slots.directory().join(GATE))? {
+            return Ok(self.outlook_of_machine(request));
+        }
+        let mut view = self.view(request)?;
+        view.checks.extend(self.goes_first(request.priority));
+        Ok(view)
+    }
+
+    /// The same without a look at the slots, as if nothing ran.
+    pub fn outlook_of_machine(&self, request: &Request) -> View {
+        let machine = machine::read(&self.places);
+        let limits = Limits {
+            config: self.config,
+            cpus: machine.cpus,
+        };
+        let occupancy = Occupancy::default();
+        let mut view = View {
+            slots: decision::slots(&limits, request.priority),
+            checks: decision::checks(request, &machine, &occupancy, &limits, false),
+            held: Vec::new(),
+            occupancy,
+            machine,
+        };
+        let mut site = Site::new(self.config.command.as_ref());
+        site.ask();
+        site.add_to(&mut view);
+        view
+    }
+
+    /// Whether others wait who go before one that comes now.
+    fn goes_first(&self, own: Priority) -> Option<Check> {
+        let mut not_below = [Priority::High, Priority::Normal, Priority::Low]
+            .into_iter()
+            .filter(|priority| *priority >= own);
+        let first = not_below.find(|priority| turnstile::is_busy(&self.slots, *priority))?;
+        let what = format!("runs of {first} priority that wait and go first");
+        Some(at_most(Signal::Priority, 1.0, 0.0, &what))
+    }
+}
