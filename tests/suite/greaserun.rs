@@ -387,6 +387,28 @@ fn hadoop_gets_the_jar_the_class_path_and_a_place_for_temporary_files() {
 }
 
 #[test]
+fn hadoop_without_a_jar_or_a_class_is_refused() {
+    let sandbox = sandbox();
+    job_jar(&sandbox);
+    JarBuilder::new()
+        .manifest("Manifest-Version: 1.0\r\nMain-Class: com.acme.Count\r\n\r\n")
+        .write(&sandbox.work("main.jar"));
+    fs_err::write(sandbox.work("text"), "no jar").unwrap();
+    for (words, code) in [
+        (["-", "Count"].as_slice(), 64),
+        (&["etl.jar"], 64),
+        (&["text", "Count"], 65),
+        (&["main.jar"], 0),
+    ] {
+        let finished = sandbox
+            .greaserun(["--dry-run", "-r", "hadoop"])
+            .arguments(words)
+            .finish();
+        assert_eq!(finished.code, Some(code), "{words:?}: {}", finished.all());
+    }
+}
+
+#[test]
 fn a_runner_of_the_site_is_a_few_words_in_the_config() {
     let sandbox = sandbox();
     job_jar(&sandbox);

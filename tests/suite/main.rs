@@ -8,6 +8,7 @@ mod cron;
 mod docs;
 mod formats;
 mod greaserun;
+mod guard;
 mod help;
 mod jars;
 mod real;
@@ -15,6 +16,7 @@ mod real;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod server;
 mod status;
+mod status_guard;
 mod supervision;
 mod tidy;
 mod tls;

@@ -103,8 +103,8 @@ pub(crate) fn help_of_check() -> String {
 /// The codes of `greasestatus guard`, as a section of its `--help`.
 pub(crate) fn help_of_guard() -> String {
     format!(
-        "Exit codes:\n  0   such a job would start now\n  {FOUND}   it would not\n  {}, {}  the \
-         guard's state cannot be used by this user\n  {}  the config cannot be used",
+        "Exit codes:\n  0       such a job would start now\n  {FOUND}       it would not\n  {}, {}  the \
+         guard's state cannot be used by this user\n  {}      the config cannot be used",
         of(ErrorKind::Io),
         of(ErrorKind::Permission),
         of(ErrorKind::Config)

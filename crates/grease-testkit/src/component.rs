@@ -71,6 +71,8 @@ pub enum Component {
     Bindfs,
     /// The web server nginx.
     Nginx,
+    /// `stress-ng(1)`, which loads the machine.
+    StressNg,
 }
 
 /// A component that is there.
@@ -103,7 +105,7 @@ struct Row {
 }
 
 /// Every component. The directories of fetched ones carry the version.
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     Row {
         component: Component::Python,
         name: "python",
@@ -203,6 +205,12 @@ const ROWS: [Row; 14] = [
         name: "nginx",
         place: Place::Program("nginx"),
         packages: &["nginx-light"],
+    },
+    Row {
+        component: Component::StressNg,
+        name: "stress-ng",
+        place: Place::Program("stress-ng"),
+        packages: &["stress-ng"],
     },
 ];
 

@@ -44,7 +44,13 @@ fn every_slot_is_used_and_each_that_becomes_free_takes_one_of_those_that_wait() 
     for held in next.into_iter().chain([c]) {
         held.finish();
     }
-    assert_eq!(Tally::read(&sandbox), Tally { started: 5, most: 3 });
+    assert_eq!(
+        Tally::read(&sandbox),
+        Tally {
+            started: 5,
+            most: 3
+        }
+    );
     assert_all_is_free(&sandbox, &["--cost", "1000"]);
 }
 
@@ -55,7 +61,7 @@ fn of_a_crowd_that_waits_too_long_the_first_run_and_the_others_are_dropped_witho
     }));
     let number = rounds(40).min(1000) as usize;
     let runs = (0..number).map(|number| {
-        let key = format!("key {number}");
+        let key = format!("key-{number}");
         let options = ["--cron", "--max-wait", "1s", "--key", &key, "--job", &key];
         shell(&sandbox, &options, &holding("crowd"))
     });
@@ -63,10 +69,16 @@ fn of_a_crowd_that_waits_too_long_the_first_run_and_the_others_are_dropped_witho
     wait_until("all but four are dropped", || herd.ended() == number - 4);
     let_go(&sandbox, "crowd");
     let ended = herd.finish();
-    assert_eq!(Tally::read(&sandbox), Tally { started: 4, most: 4 });
+    assert_eq!(
+        Tally::read(&sandbox),
+        Tally {
+            started: 4,
+            most: 4
+        }
+    );
     for (number, ended) in ended.iter().enumerate() {
         assert_eq!(ended.said, "");
-        let kept = only(&sandbox, &format!("key {number}"));
+        let kept = only(&sandbox, &format!("key-{number}"));
         assert_eq!(kept.start["trigger"], "scheduled");
         if ended.code == Some(0) {
             assert_eq!(kept.words(), ("success", ""));
@@ -83,7 +95,10 @@ fn of_a_crowd_that_waits_too_long_the_first_run_and_the_others_are_dropped_witho
 fn assert_drop_is_explained(end: &serde_json::Value) {
     let seen = &end["guard"];
     assert!(seen["waited_ms"].as_u64() >= Some(1000), "{end}");
-    assert_eq!((&seen["slots_used"], &seen["slots"]), (&json!(4), &json!(4)));
+    assert_eq!(
+        (&seen["slots_used"], &seen["slots"]),
+        (&json!(4), &json!(4))
+    );
     assert_eq!(seen["holders"].as_array().map(Vec::len), Some(4), "{end}");
     assert_eq!(end["drops"], 1);
     let checks = seen["checks"].as_array().unwrap();
@@ -97,7 +112,10 @@ fn assert_drop_is_explained(end: &serde_json::Value) {
         assert!(!check["what"].as_str().unwrap().is_empty());
         assert_eq!(check["refuses"] == true, signal == "jobs", "{check}");
     }
-    assert_eq!((&of("jobs")["value"], &of("jobs")["limit"]), (&json!(5.0), &json!(4.0)));
+    assert_eq!(
+        (&of("jobs")["value"], &of("jobs")["limit"]),
+        (&json!(5.0), &json!(4.0))
+    );
 }
 
 /// The signals that this machine has.
@@ -109,6 +127,20 @@ fn expected_signals() -> Vec<&'static str> {
     signals.extend(machine.io_full_avg60.map(|_| "io-pressure"));
     signals.extend(machine.process_room.map(|_| "processes"));
     signals
+}
+
+#[test]
+fn of_starts_at_the_same_moment_that_do_not_wait_all_run_where_there_is_room() {
+    let sandbox = sandbox_with(&json!({}));
+    let run = |priority: &&str| {
+        let options = ["-q", "--max-wait", "0", "--priority", priority];
+        shell(&sandbox, &options, BRIEF)
+    };
+    let priorities = ["low", "normal", "high"].repeat(10);
+    for ended in Herd::start(&sandbox, priorities.iter().map(run)).finish() {
+        assert_eq!((ended.code, ended.said.as_str()), (Some(0), ""));
+    }
+    assert_eq!(Tally::read(&sandbox).started, 30);
 }
 
 #[test]
@@ -127,7 +159,10 @@ fn a_start_by_continuous_integration_does_not_wait() {
     assert!(said.contains("hint: greasestatus guard -c"), "{said}");
     assert!(!sandbox.work("ran").exists());
     let kept = only(&sandbox, "ci");
-    assert_eq!((kept.words(), &kept.start["trigger"]), (("skip", "guard-jobs"), &json!("ci")));
+    assert_eq!(
+        (kept.words(), &kept.start["trigger"]),
+        (("skip", "guard-jobs"), &json!("ci"))
+    );
     holder.finish();
     first.finish();
 }
@@ -166,7 +201,13 @@ fn without_the_guard_all_run_at_once() {
     for held in all {
         held.finish();
     }
-    assert_eq!(Tally::read(&sandbox), Tally { started: 3, most: 3 });
+    assert_eq!(
+        Tally::read(&sandbox),
+        Tally {
+            started: 3,
+            most: 3
+        }
+    );
     assert!(only(&sandbox, "a").execute["guard"].is_null());
 }
 
@@ -175,7 +216,11 @@ fn a_request_that_can_never_be_met_fails_at_once() {
     let sandbox = sandbox_with(&json!({"max_jobs": 1, "cost_capacity": 4}));
     // Alone on the host, and behind others that wait.
     for busy in [false, true] {
-        let names = if busy { vec!["holder", "waits"] } else { vec![] };
+        let names = if busy {
+            vec!["holder", "waits"]
+        } else {
+            vec![]
+        };
         let others: Vec<Held> = names
             .into_iter()
             .map(|name| Held::start(&sandbox, name, &[]))

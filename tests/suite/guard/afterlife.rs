@@ -4,7 +4,7 @@ use grease_testkit::sandbox::{Sandbox, is_running, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{configure, hold, kill, only, pid_in, sandbox_with, shell, wait_until_waiting, Held};
+use super::{Held, configure, hold, kill, only, pid_in, sandbox_with, shell, wait_until_waiting};
 
 /// A job that leaves a process in a session of its own.
 const LEAVES: &str = "setsid sleep 1000 > /dev/null 2>&1 & echo $! > left; sleep 0.1";
@@ -23,7 +23,11 @@ fn what_outlives_a_job_holds_neither_its_slot_nor_its_key() {
     for (leftovers, policy) in [("kill", "kill"), ("detach", "kill"), ("detach", "count")] {
         let sandbox = sandbox_with(&json!({}));
         let guard = json!({"max_jobs": 1});
-        configure(&sandbox, &guard, &json!({"on_supervisor_death": policy, "drain": "100ms"}));
+        configure(
+            &sandbox,
+            &guard,
+            &json!({"on_supervisor_death": policy, "drain": "100ms"}),
+        );
         let options = [&["--leftovers", leftovers][..], &SAME].concat();
         let finished = shell(&sandbox, &options, LEAVES).finish();
         assert_eq!(finished.code, Some(0), "{}", finished.all());
@@ -35,7 +39,11 @@ fn what_outlives_a_job_holds_neither_its_slot_nor_its_key() {
 
 /// Starts a job with a process that outlives it and kills its greaserun; gives that process.
 fn kill_supervisor(sandbox: &Sandbox, policy: &str) -> i32 {
-    configure(sandbox, &json!({"max_jobs": 1}), &json!({"on_supervisor_death": policy}));
+    configure(
+        sandbox,
+        &json!({"max_jobs": 1}),
+        &json!({"on_supervisor_death": policy}),
+    );
     let options = [&["--job", "killed"][..], &SAME].concat();
     let script = format!("{LEAVES}; echo $$ > leader; sleep 1000");
     let running = shell(sandbox, &options, &script).start();
@@ -53,7 +61,10 @@ fn slot_and_key_of_a_killed_run_are_free_at_once_and_the_next_kills_what_is_left
     let left = kill_supervisor(&sandbox, "kill");
     assert_free(&sandbox);
     wait_until("nothing is left", || !is_running(left));
-    assert_eq!(only(&sandbox, "killed").words(), ("error", "supervisor-killed"));
+    assert_eq!(
+        only(&sandbox, "killed").words(),
+        ("error", "supervisor-killed")
+    );
 }
 
 #[test]
@@ -67,7 +78,10 @@ fn what_is_left_of_a_killed_run_keeps_slot_and_key_where_the_config_says_that_it
     let other = shell(&sandbox, &["--job", "other", "--max-wait", "0"], "exit 0").finish();
     assert_eq!(other.code, Some(75), "{}", other.all());
     assert_eq!(only(&sandbox, "other").words(), ("skip", "guard-jobs"));
-    assert_eq!(only(&sandbox, "killed").words(), ("error", "supervisor-killed"));
+    assert_eq!(
+        only(&sandbox, "killed").words(),
+        ("error", "supervisor-killed")
+    );
 
     let waits = Held::start(&sandbox, "waits", &["--max-wait", "forever"]);
     wait_until_waiting(&sandbox, "waits");
@@ -81,7 +95,11 @@ fn what_is_left_of_a_killed_run_keeps_slot_and_key_where_the_config_says_that_it
 #[test]
 fn a_run_whose_job_cannot_be_started_keeps_nothing() {
     let sandbox = sandbox_with(&json!({}));
-    configure(&sandbox, &json!({"max_jobs": 1}), &json!({"on_supervisor_death": "count"}));
+    configure(
+        &sandbox,
+        &json!({"max_jobs": 1}),
+        &json!({"on_supervisor_death": "count"}),
+    );
     let absent = [&SAME[..], &["-r", "shell", "-", "--", "no-such-program"]].concat();
     assert_eq!(sandbox.greaserun(absent).finish().code, Some(127));
     assert_free(&sandbox);

@@ -48,7 +48,9 @@ impl<'a> Faked<'a> {
     pub(super) fn set_load(&self, load: f64) {
         let path = self.sandbox.path("loadavg");
         let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
-        file.file().write_all_at(load_line(load).as_bytes(), 0).unwrap();
+        file.file()
+            .write_all_at(load_line(load).as_bytes(), 0)
+            .unwrap();
     }
 
     /// `greaserun OPTIONS -r shell - -- sh -c SCRIPT` on that machine.

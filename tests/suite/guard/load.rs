@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::faked::{Faked, cpus};
 use super::herd::Herd;
-use super::{
-    Tally, configure, holding, let_go, only, sandbox_with, wait_until_waiting,
-};
+use super::{Tally, configure, holding, let_go, only, sandbox_with, wait_until_waiting};
 
 /// Limits of the load, in all and for every priority.
 fn load_limit(load: f64) -> Value {
@@ -55,7 +53,11 @@ fn a_run_that_waits_for_the_load_starts_when_that_goes() {
     let finished = waits.finish();
     assert_eq!(finished.code, Some(3), "{}", finished.all());
     let said = format!("greaserun: waits: {why}");
-    assert!(finished.err().matches(&said).count() <= 1, "{}", finished.err());
+    assert!(
+        finished.err().matches(&said).count() <= 1,
+        "{}",
+        finished.err()
+    );
 }
 
 #[test]
@@ -65,7 +67,9 @@ fn a_host_that_others_keep_busy_still_takes_one_job_after_half_of_its_wait() {
         return;
     };
     let job = |name: &str| {
-        let finished = host.shell(&["--job", name, "--max-wait", "2s"], "exit 0").finish();
+        let finished = host
+            .shell(&["--job", name, "--max-wait", "2s"], "exit 0")
+            .finish();
         (finished.code, only(&sandbox, name))
     };
     let (code, kept) = job("alone");
@@ -107,7 +111,10 @@ fn a_job_that_just_ended_is_no_load_any_more_though_the_kernel_still_counts_it()
         assert_eq!(finished.code, Some(0), "{}", finished.all());
         let kept = only(&sandbox, name);
         let checks = kept.execute["guard"]["checks"].as_array().unwrap().clone();
-        let load = checks.iter().find(|check| check["signal"] == "load").unwrap();
+        let load = checks
+            .iter()
+            .find(|check| check["signal"] == "load")
+            .unwrap();
         load["value"].as_f64().unwrap()
     };
     // It ran for a second or more, so a sixtieth of it or more has come into the average.

@@ -217,8 +217,13 @@ fn names(directory: &Path) -> Vec<String> {
 fn waiters(sandbox: &Sandbox) -> Vec<Value> {
     let directory = guard(sandbox, "waiting");
     let read = |name: &String| fs_err::read_to_string(directory.join(name)).ok();
-    let texts = names(&directory).iter().filter_map(read).collect::<Vec<_>>();
-    let parsed = texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+    let texts = names(&directory)
+        .iter()
+        .filter_map(read)
+        .collect::<Vec<_>>();
+    let parsed = texts
+        .iter()
+        .filter_map(|text| serde_json::from_str(text).ok());
     parsed.collect()
 }
 

@@ -21,7 +21,10 @@ fn a_job_that_starts_another_does_not_wait_for_itself() {
     let parent = only(&sandbox, "outer").start["run"].clone();
     for job in ["inner", "again"] {
         let kept = only(&sandbox, job);
-        assert_eq!((&kept.start["parent"], &kept.start["trigger"]), (&parent, &json!("manual")));
+        assert_eq!(
+            (&kept.start["parent"], &kept.start["trigger"]),
+            (&parent, &json!("manual"))
+        );
     }
     assert_all_is_free(&sandbox, &["--cost", "1000"]);
 }
@@ -31,9 +34,17 @@ fn the_id_of_a_run_that_holds_no_slot_gives_no_right() {
     let sandbox = sandbox_with(&json!({"max_jobs": 1}));
     let finished = shell(&sandbox, &["--job", "gone"], "exit 0").finish();
     assert_eq!(finished.code, Some(0));
-    let gone = only(&sandbox, "gone").start["run"].as_str().unwrap().to_owned();
+    let gone = only(&sandbox, "gone").start["run"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let holder = hold(&sandbox, "holder", &[]);
-    for parent in [gone, RunId::new().to_string(), "garbage".into(), "../../x".into()] {
+    for parent in [
+        gone,
+        RunId::new().to_string(),
+        "garbage".into(),
+        "../../x".into(),
+    ] {
         let finished = shell(&sandbox, &["--max-wait", "0"], "exit 0")
             .env("GREASE_RUN_ID", &parent)
             .finish();

@@ -29,11 +29,21 @@ fn a_job_that_must_not_overlap_is_skipped_and_the_first_goes_on() {
     let second = shell(&sandbox, &options, "touch ran").finish();
     assert_eq!(second.code, Some(75), "{}", second.all());
     let said = second.err();
-    assert!(said.contains("second was skipped: the job still runs\n"), "{said}");
-    let process = format!("hint: it runs as process {}: first (run ", first.running.pid());
+    assert!(
+        said.contains("second was skipped: the job still runs\n"),
+        "{said}"
+    );
+    let process = format!(
+        "hint: it runs as process {}: first (run ",
+        first.running.pid()
+    );
     assert!(said.contains(&process), "{said}");
     assert_eq!(only(&sandbox, "second").words(), ("skip", "overlap"));
-    let other = shell(&sandbox, &["--key", "other", "--overlap", "forbid"], "exit 0");
+    let other = shell(
+        &sandbox,
+        &["--key", "other", "--overlap", "forbid"],
+        "exit 0",
+    );
     assert_eq!(other.finish().code, Some(0));
     first.finish();
     assert!(!sandbox.work("ran").exists());
@@ -44,8 +54,7 @@ fn a_job_that_must_not_overlap_is_skipped_and_the_first_goes_on() {
 fn a_scheduled_job_does_not_overlap_with_itself_and_one_by_hand_may() {
     let sandbox = sandbox_with(&json!({}));
     let scheduled = |entry: &str| {
-        shell(&sandbox, &["--job", "job"], "echo $$ > runs; sleep 1000")
-            .env("GREASE_ENTRY", entry)
+        shell(&sandbox, &["--job", "job"], "echo $$ > runs; sleep 1000").env("GREASE_ENTRY", entry)
     };
     let first = scheduled("com.acme:etl/daily#load").start();
     super::pid_in(&sandbox, "runs");
@@ -94,7 +103,13 @@ fn of_those_that_wait_only_the_newest_runs() {
     first.finish();
     last.wait_until_it_runs();
     last.finish();
-    assert_eq!(Tally::read(&sandbox), Tally { started: 2, most: 1 });
+    assert_eq!(
+        Tally::read(&sandbox),
+        Tally {
+            started: 2,
+            most: 1
+        }
+    );
     let waited = only(&sandbox, "fourth").execute["overlap_ms"].as_u64();
     assert!(waited > Some(0), "{waited:?}");
     assert_free(&sandbox);
@@ -104,15 +119,11 @@ fn of_those_that_wait_only_the_newest_runs() {
 fn who_waits_for_its_job_for_too_long_is_skipped() {
     let sandbox = sandbox_with(&json!({}));
     let first = hold(&sandbox, "first", &same("allow:1"));
-    for overlap in ["queue", "allow:1"] {
-        let options = [&["--job", overlap, "--max-wait", "300ms"][..], &same(overlap)].concat();
-        let options: Vec<String> = options.iter().map(|word| word.replace(':', "")).collect();
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let options = [&options[..3], &["300ms"], &same(overlap)].concat();
+    for (job, overlap) in [("queued", "queue"), ("allowed", "allow:1")] {
+        let options = [&["--job", job, "--max-wait", "300ms"][..], &same(overlap)].concat();
         let finished = shell(&sandbox, &options, "exit 0").finish();
         assert_eq!(finished.code, Some(75), "{}", finished.all());
-        let job = overlap.replace(':', "");
-        assert_eq!(only(&sandbox, &job).words(), ("skip", "overlap"));
+        assert_eq!(only(&sandbox, job).words(), ("skip", "overlap"));
     }
     first.finish();
 }
@@ -135,7 +146,6 @@ fn of_a_job_that_may_run_three_times_never_more_run_and_all_do() {
 /// A job that finds out whether another one runs: it makes a file that must not exist.
 const ALONE: &str = "trap 'rm marker; exit 9' TERM
     set -C; if ! echo $GREASE_RUN_ID > marker; then echo >> clashes; exit 1; fi
-    echo $GREASE_RUN_ID >> started
     until [ -e go ]; do sleep 0.02; done
     rm marker";
 
@@ -143,10 +153,8 @@ const ALONE: &str = "trap 'rm marker; exit 9' TERM
 fn of_many_that_replace_each_other_at_once_one_survives_and_no_two_run_at_a_time() {
     let sandbox = sandbox_with(&json!({}));
     for round in 0..rounds(2).min(20) {
-        for name in ["go", "started"] {
-            fs_err::remove_file(sandbox.work(name)).ok(); // Of the round before.
-        }
-        let job = format!("round {round}");
+        fs_err::remove_file(sandbox.work("go")).ok(); // Of the round before.
+        let job = format!("round-{round}");
         let options = [&["--job", &job][..], &same("replace")].concat();
         let run = |_| shell(&sandbox, &options, ALONE);
         let mut herd = Herd::start(&sandbox, (0..10).map(run));
@@ -175,7 +183,11 @@ fn assert_newest_survived(all: &[super::Kept]) {
     assert_eq!(all.len(), 10);
     for kept in all {
         let (result, error) = kept.words();
-        let ended = [("cancellation", "signal"), ("skip", "overlap"), ("success", "")];
+        let ended = [
+            ("cancellation", "signal"),
+            ("skip", "overlap"),
+            ("success", ""),
+        ];
         assert!(ended.contains(&(result, error)), "{}", kept.end);
     }
     let succeeded = all.iter().filter(|kept| kept.words().0 == "success");
@@ -188,7 +200,12 @@ fn one_that_does_not_end_when_it_is_asked_is_killed_after_its_grace() {
     configure(&sandbox, &json!({}), &json!({"grace": "200ms"}));
     // It ignores what it is asked, and its greaserun kills it.
     let options = [&["--job", "deaf"][..], &same("replace")].concat();
-    let deaf = shell(&sandbox, &options, "trap '' TERM; echo $$ > deaf; sleep 1000").start();
+    let deaf = shell(
+        &sandbox,
+        &options,
+        "trap '' TERM; echo $$ > deaf; sleep 1000",
+    )
+    .start();
     super::pid_in(&sandbox, "deaf");
     let next = hold(&sandbox, "next", &same("replace"));
     let finished = deaf.finish();
@@ -199,7 +216,10 @@ fn one_that_does_not_end_when_it_is_asked_is_killed_after_its_grace() {
     assert_eq!(next.running.finish().signal, Some(9));
     last.finish();
     assert_free(&sandbox);
-    assert_eq!(only(&sandbox, "next").words(), ("error", "supervisor-killed"));
+    assert_eq!(
+        only(&sandbox, "next").words(),
+        ("error", "supervisor-killed")
+    );
 }
 
 /// A process of ours that has nothing to do with all this.
@@ -241,7 +261,11 @@ fn a_process_that_a_record_names_wrongly_is_never_signalled() {
         let options = [&["--max-wait", "300ms"][..], &same("replace")].concat();
         let finished = shell(&sandbox, &options, "exit 0").finish();
         assert_eq!(finished.code, Some(75), "{}", finished.all());
-        assert!(finished.err().contains("the job still runs"), "{}", finished.err());
+        assert!(
+            finished.err().contains("the job still runs"),
+            "{}",
+            finished.err()
+        );
     }
     for mut running in [innocent, holder] {
         assert!(!running.has_ended());

@@ -4,7 +4,7 @@ use grease_testkit::sandbox::wait_until;
 use serde_json::json;
 
 use super::herd::Herd;
-use super::{Held, configure, hold, only, sandbox_with, shell, waiters, wait_until_waiting};
+use super::{Held, configure, hold, only, sandbox_with, shell, wait_until_waiting, waiters};
 
 #[test]
 fn those_of_higher_priority_go_first_though_they_came_last() {
@@ -41,7 +41,11 @@ fn one_of_low_priority_goes_before_a_waiting_one_of_high_only_once_it_is_old() {
     // There is room for it all the time.
     let (code, kept) = low("young", "1s");
     assert_eq!((code, kept.words()), (Some(75), ("skip", "guard-priority")));
-    configure(&sandbox, &json!({"cost_capacity": 8, "aging": "500ms"}), &json!({}));
+    configure(
+        &sandbox,
+        &json!({"cost_capacity": 8, "aging": "500ms"}),
+        &json!({}),
+    );
     let (code, kept) = low("old", "forever");
     assert_eq!(code, Some(0));
     let waited = kept.execute["guard"]["waited_ms"].as_u64();
@@ -68,14 +72,18 @@ fn the_slots_that_are_reserved_are_only_for_high_priority() {
 fn a_costly_job_is_admitted_though_cheap_ones_keep_coming() {
     let sandbox = sandbox_with(&json!({"cost_capacity": 8}));
     let cheap = |number: usize| {
-        let job = format!("cheap {number}");
+        let job = format!("cheap-{number}");
         let options = ["-q", "--job", &job, "--max-wait", "forever"];
         shell(&sandbox, &options, "sleep 0.1")
     };
     // At any time there are twelve of them that run or wait: more than fit.
     let mut herd = Herd::start(&sandbox, (0..12).map(cheap));
     let mut started = 12;
-    let costly = Held::start(&sandbox, "costly", &["--cost", "8", "--max-wait", "forever"]);
+    let costly = Held::start(
+        &sandbox,
+        "costly",
+        &["--cost", "8", "--max-wait", "forever"],
+    );
     wait_until("the costly one runs", || {
         while herd.alive().len() < 12 && !costly.runs() {
             herd.add(cheap(started));

@@ -56,7 +56,13 @@ fn when_the_one_whose_turn_it_is_is_killed_the_next_in_the_queue_has_it() {
         held.wait_until_it_runs();
         held.finish();
     }
-    assert_eq!(Tally::read(&sandbox), Tally { started: 3, most: 1 });
+    assert_eq!(
+        Tally::read(&sandbox),
+        Tally {
+            started: 3,
+            most: 1
+        }
+    );
     assert_all_is_free(&sandbox, &["--cost", "1000"]);
 }
 
@@ -96,7 +102,13 @@ fn others_go_past_one_that_is_stopped_and_when_it_goes_on_it_gets_no_slot_beside
         held.wait_until_it_runs();
         held.finish();
     }
-    assert_eq!(Tally::read(&sandbox), Tally { started: 4, most: 1 });
+    assert_eq!(
+        Tally::read(&sandbox),
+        Tally {
+            started: 4,
+            most: 1
+        }
+    );
     assert_all_is_free(&sandbox, &["--cost", "1000"]);
 }
 
@@ -137,7 +149,10 @@ fn a_run_that_waits_for_another_of_its_job_ends_when_it_is_asked_to() {
     assert_cancelled(&sandbox, "next", next);
     holder.finish();
     assert!(!sandbox.work("ran").exists());
-    assert_all_is_free(&sandbox, &["--cost", "1000", "--key", "same", "--overlap", "forbid"]);
+    assert_all_is_free(
+        &sandbox,
+        &["--cost", "1000", "--key", "same", "--overlap", "forbid"],
+    );
 }
 
 #[test]
@@ -148,10 +163,9 @@ fn a_run_that_is_put_off_ends_when_it_is_asked_to() {
         max: Span::minutes(60),
         ..Jitter::default()
     };
-    let is_late = |key: &String| {
-        spread::delay(&jitter, &host::name(), key, 0.0) > Span::minutes(30).get()
-    };
-    let key = (0..).map(|number| format!("key {number}")).find(is_late);
+    let is_late =
+        |key: &String| spread::delay(&jitter, &host::name(), key, 0.0) > Span::minutes(30).get();
+    let key = (0..).map(|number| format!("key-{number}")).find(is_late);
     let options = ["--cron", "--job", "late", "--key", &key.unwrap()];
     let late = shell(&sandbox, &options, "touch ran").start();
     wait_until("it has begun", || sandbox.live().len() == 1);
@@ -185,6 +199,9 @@ fn who_waits_without_a_terminal_says_so_once() {
     let line = "greaserun: waits: jobs with this one: 2 (at most 1)\n";
     assert_eq!(said.matches("waits: ").count(), 1, "{said}");
     assert!(said.contains(line), "{said}");
-    assert!(said.contains("was dropped after 2.5 s: jobs with this one: 2"), "{said}");
+    assert!(
+        said.contains("was dropped after 2.5 s: jobs with this one: 2"),
+        "{said}"
+    );
     holder.finish();
 }

@@ -139,8 +139,9 @@ fn run(
         .map_err(|error| Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}")))?;
     report.never_wait_to_tell();
     let registry = spool.clone().map(Registry::new);
-    if let Some(registry) = &registry {
-        sweep::dead_runs(registry, &scratch_root, &caller, &report);
+    if let (Some(registry), Some(spool)) = (&registry, &spool) {
+        let guard = state::existing_guard_dir(state_dir(&config), spool);
+        sweep::dead_runs(registry, guard, &scratch_root, &caller, &report);
     }
     sweep::orphans(&scratch_root, &report);
     let meta = record::meta(run, &job, named.as_ref().ok(), &caller, &stage.scratch);

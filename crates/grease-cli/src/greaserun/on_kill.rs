@@ -17,9 +17,9 @@ use super::plan::Plan;
 use super::report::Report;
 use crate::failure::Failure;
 
-/// Longest that the command may take: a client of YARN needs some seconds, and without an answer from
-/// its server it would ask again for a quarter of an hour.
-const TIME_MAX: Duration = Duration::from_mins(1);
+/// Longest that the command may take, killing it included: a client of YARN needs some seconds, and
+/// without an answer from its server it would ask again for a quarter of an hour.
+pub(super) const TIME_MAX: Duration = Duration::from_mins(1);
 
 /// From the request to end to the kill, of a command that takes too long or is not wanted any more.
 const GRACE: Duration = Duration::from_secs(2);
@@ -86,7 +86,7 @@ fn carry_out(
 ) -> Result<(), String> {
     signals.ending(); // What has arrived was meant for the job.
     let settings = JobSettings {
-        timeout: Some(TIME_MAX),
+        timeout: Some(TIME_MAX.saturating_sub(GRACE)),
         grace: GRACE,
         drain: GRACE,
         leftovers: Leftovers::Kill,

@@ -82,7 +82,7 @@ impl<'a> Patience<'a> {
             if waited >= LINE {
                 let line = self.line.get_or_insert_with(line);
                 let waited = duration(waited);
-                line.set_message(format!("waiting {waited}: {}; {}", why(), self.way_out));
+                line.set_message(format!("waiting {waited}, {}: {}", self.way_out, why()));
                 line.tick();
             }
         } else if waited >= WORD_AFTER && !self.is_told {

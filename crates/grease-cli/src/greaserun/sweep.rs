@@ -1,7 +1,9 @@
 //! Cleaning up after runs whose greaserun was killed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use grease_core::arbitration::slots::Slots;
+use grease_core::arbitration::waiting;
 use grease_core::debugging::{journal, retention};
 use grease_core::execution::scratch::{self, Scratch};
 use grease_core::execution::survivors;
@@ -11,14 +13,20 @@ use super::caller::Caller;
 use super::ended;
 use super::report::Report;
 
-/// Finds dead runs, ends what is left of them, and completes their records.
+/// Finds dead runs, ends what is left of them, and completes their records; `guard` is the guard's
+/// directory, if there is one.
 pub(super) fn dead_runs(
     registry: &Registry,
+    guard: Option<PathBuf>,
     scratch_root: &Path,
     caller: &Caller,
     report: &Report<'_>,
 ) {
+    let slots = guard.map(Slots::new);
     for dead in registry.dead_runs() {
+        if let Some(slots) = &slots {
+            waiting::forget(slots, dead.run());
+        }
         bury(dead, scratch_root, caller, report);
     }
 }
@@ -67,9 +75,8 @@ pub(super) fn orphans(scratch_root: &Path, report: &Report<'_>) {
 
 /// Removes old finished runs.
 pub(super) fn old_runs(registry: &Registry, weigh: bool, report: &Report<'_>) {
-    let log_bytes = |run: &std::path::PathBuf| {
-        std::fs::metadata(run.join(journal::LOG)).map_or(0, |found| found.len())
-    };
+    let log_bytes =
+        |run: &PathBuf| std::fs::metadata(run.join(journal::LOG)).map_or(0, |found| found.len());
     for run in retention::plan(&registry.sealed(), weigh, log_bytes) {
         if let Err(error) = grease_core::sys::fs::remove_tree(&run) {
             report.warn(&format!("cannot remove an old run: {error}"));

@@ -110,6 +110,22 @@ struct Attempts<'a> {
     place: Option<turnstile::Place>,
     /// Whether others came before and still wait.
     is_behind: bool,
+    /// The last look at the machine: slots are looked at far more often.
+    seen: Option<(Instant, Machine)>,
+}
+
+impl Attempts<'_> {
+    /// What the machine is like, as of a moment ago.
+    fn machine(&mut self, places: &[(Place, PathBuf)]) -> Machine {
+        match &self.seen {
+            Some((when, machine)) if when.elapsed() < LOOK => machine.clone(),
+            _ => {
+                let machine = machine::read(places);
+                self.seen = Some((Instant::now(), machine.clone()));
+                machine
+            }
+        }
+    }
 }
 
 impl Arbiter<'_> {
@@ -122,10 +138,14 @@ impl Arbiter<'_> {
             ticket: None,
             place: None,
             is_behind: false,
+            seen: None,
         };
-        if !applicant.is_interactive && !applicant.is_forced {
-            let entry = self.queue(&mut attempts, pause)?;
-            if let Some(end) = entry {
+        let mut is_to_queue = !applicant.is_interactive && !applicant.is_forced;
+        // Who finds nobody waiting looks at once, and stands in line only if the guard refuses: so
+        // the turn is only ever held by one that waits.
+        if is_to_queue && turnstile::is_busy(&self.slots, applicant.request.priority) {
+            is_to_queue = false;
+            if let Some(end) = self.queue(&mut attempts, pause)? {
                 return Ok(end);
             }
         }
@@ -139,8 +159,15 @@ impl Arbiter<'_> {
                 return Ok(Admission::Impossible(check));
             }
             if applicant.max_wait.is_some_and(|max| waited >= max) {
-                let record = view.record(waited, self.count_waiting(waited));
+                let record = view.record(waited, self.count_waiting(&attempts));
                 return Ok(Admission::Dropped(Box::new(record), view));
+            }
+            if is_to_queue {
+                is_to_queue = false;
+                match self.queue(&mut attempts, pause)? {
+                    Some(end) => return Ok(end),
+                    None => continue,
+                }
             }
             self.wait_in_sight(&mut attempts, &view);
             let left = applicant.max_wait.map(|max| max.saturating_sub(waited));
@@ -170,7 +197,7 @@ impl Arbiter<'_> {
         }
         if applicant.max_wait.is_some_and(|max| max.is_zero()) {
             // The one attempt that there is time for tells what is in the way.
-            attempts.is_behind = turnstile::is_busy(&self.slots, priority);
+            attempts.is_behind = true;
             return Ok(None);
         }
         attempts.ticket = Ticket::open(&self.slots, applicant.holder.clone(), "others wait").ok();
@@ -194,7 +221,7 @@ impl Arbiter<'_> {
             place.beat();
         }
         let is_due = is_due(applicant.max_wait, waited);
-        let mut machine = machine::read(&self.places);
+        let mut machine = attempts.machine(&self.places);
         loop {
             let now_s = clock::since_boot().as_secs_f64();
             let mut gate = self.slots.gate(&self.boot, now_s)?;
@@ -216,7 +243,7 @@ impl Arbiter<'_> {
             let record = GuardRecord {
                 forced: view.refuses(),
                 holders: Vec::new(),
-                ..view.record(waited, self.count_waiting(waited))
+                ..view.record(waited, self.count_waiting(attempts))
             };
             let unreadable = gate.not_told_yet(&view.machine.unreadable);
             let holder = Holder {
@@ -338,11 +365,10 @@ impl Arbiter<'_> {
     }
 
     /// Runs that wait; who did not wait has no need to know.
-    fn count_waiting(&self, waited: Duration) -> usize {
-        if waited.is_zero() {
-            0
-        } else {
-            waiting::count(&self.slots)
+    fn count_waiting(&self, attempts: &Attempts<'_>) -> usize {
+        match attempts.ticket {
+            Some(_) => waiting::count(&self.slots),
+            None => 0,
         }
     }
 

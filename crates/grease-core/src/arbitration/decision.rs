@@ -251,18 +251,12 @@ fn of_memory(
         .filter(|job| job.since < ramp)
         .map(|job| job.mem_bytes)
         .fold(0, u64::saturating_add);
-    let left = memory
-        .available_bytes
-        .saturating_sub(reserved)
-        .saturating_sub(request.mem_bytes);
+    let available = mebibytes(memory.available_bytes);
+    // Less than nothing if it asks for more than there is, which no floor allows.
+    let left = available - mebibytes(reserved) - mebibytes(request.mem_bytes);
     let floor = memory_floor(limits, memory.total_bytes);
     let what = "MiB of memory that this job leaves";
-    checks.push(at_least(
-        Signal::Memory,
-        mebibytes(left),
-        mebibytes(floor),
-        what,
-    ));
+    checks.push(at_least(Signal::Memory, left, mebibytes(floor), what));
     if let Some(free) = memory.swap_free_percent() {
         let is_short = machine.memory_some_avg10.is_some_and(|some| some > SHORT);
         let what = "% of the swap space free";

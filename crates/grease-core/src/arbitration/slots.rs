@@ -44,6 +44,9 @@ const GATE_AT_END_MAX: Duration = Duration::from_millis(100);
 /// Distance of two tries to lock the gate.
 const GATE_POLL: Duration = Duration::from_millis(1);
 
+/// The same, once it has been held for longer.
+const GATE_POLL_MAX: Duration = Duration::from_millis(16);
+
 /// The directory of slots.
 #[derive(Debug, Clone)]
 pub struct Slots {
@@ -124,6 +127,7 @@ impl Slots {
     fn gate_within(&self, max: Duration, boot: &str, now_s: f64) -> io::Result<Gate<'_>> {
         let file = self.open(GATE)?;
         let begun = Instant::now();
+        let mut pause = GATE_POLL;
         while file.try_lock().is_err() {
             if begun.elapsed() > max {
                 let text = format!(
@@ -133,7 +137,8 @@ impl Slots {
                 );
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
-            std::thread::sleep(GATE_POLL);
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(GATE_POLL_MAX); // A thousand that come at once share the CPUs.
         }
         let memory = read(&file).filter(|memory: &Memory| memory.boot == boot);
         let memory = memory.unwrap_or_else(|| Memory {

@@ -196,7 +196,7 @@ mod tests {
             (f64::INFINITY, f64::INFINITY),
         ] {
             let bid = bid(&minute, load, 0, capacity, 0.0);
-            assert_eq!(bid, Duration::from_secs(60), "{load} of {capacity}");
+            assert_eq!(bid, Duration::from_mins(1), "{load} of {capacity}");
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
         ) {
             let minute = seconds(JitterMode::Hash, 60);
             let first = delay(&minute, &host, &key, draw);
-            prop_assert!(first < Duration::from_secs(60));
+            prop_assert!(first < Duration::from_mins(1));
             prop_assert_eq!(delay(&minute, &host, &key, 0.5), first);
         }
 

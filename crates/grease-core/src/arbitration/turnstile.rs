@@ -93,7 +93,8 @@ pub(super) fn is_busy(slots: &Slots, priority: Priority) -> bool {
     let Ok(file) = slots.open_existing(name(priority)) else {
         return false; // Nobody ever waited with it.
     };
-    file.try_lock().is_err() && !is_silent(slots, priority)
+    // Shared, so that two who look do not see each other.
+    file.try_lock_shared().is_err() && !is_silent(slots, priority)
 }
 
 impl Place {

@@ -43,7 +43,9 @@ impl Ticket {
     /// Tells everybody that a run waits.
     pub(super) fn open(slots: &Slots, who: Holder, why: &str) -> io::Result<Self> {
         let directory = slots.below(DIRECTORY)?;
-        let file = directory.open(&who.run)?;
+        // Nobody looks at it before it is locked and says who waits.
+        let name_of_new = format!("new.{}", who.run);
+        let file = directory.open(&name_of_new)?;
         file.try_lock().map_err(io::Error::from)?;
         let ticket = Self {
             path: directory.directory().join(&who.run),
@@ -54,6 +56,7 @@ impl Ticket {
             },
         };
         write(&ticket.file, &ticket.waiter)?;
+        fs_err::rename(directory.directory().join(name_of_new), &ticket.path)?;
         Ok(ticket)
     }
 
@@ -95,6 +98,12 @@ pub fn all(slots: &Slots) -> io::Result<Vec<Waiter>> {
     Ok(waiters)
 }
 
+/// Removes what a run left that was killed while it waited.
+pub fn forget(slots: &Slots, run: RunId) {
+    let path = slots.directory().join(DIRECTORY).join(run.to_string());
+    fs_err::remove_file(path).ok(); // Mostly there is none.
+}
+
 /// How many files there are: nearly as many as runs that wait.
 pub(super) fn count(slots: &Slots) -> usize {
     let directory = slots.below(DIRECTORY).ok();
@@ -119,6 +128,8 @@ fn bounded(why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::model::jobs::Priority;
 
@@ -157,5 +168,28 @@ mod tests {
         assert_eq!(count(&slots), 2);
         drop((late, early));
         assert_eq!(runs(), [""; 0]);
+    }
+
+    #[test]
+    fn who_begins_to_wait_while_someone_looks_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let slots = Slots::new(directory.path().to_owned());
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    all(&slots).unwrap();
+                }
+            });
+            let unseen = (0..1000).filter(|_| {
+                let ticket = Ticket::open(&slots, holder(&RunId::new(), 0.0), "load");
+                let seen = all(&slots).unwrap().len();
+                drop(ticket);
+                seen != 1
+            });
+            let unseen = unseen.count();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(unseen, 0);
+        });
     }
 }

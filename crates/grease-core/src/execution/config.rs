@@ -18,9 +18,59 @@ pub struct CustomRunner {
     /// replaced.
     pub command: Words,
     /// The command that ends what a job started elsewhere, run in the job's environment when a
-    /// timeout or a signal to greaserun has ended the job; nothing is replaced in it.
-    #[serde(default)]
-    pub on_kill: Option<Words>,
+    /// timeout or a signal to greaserun has ended the job; nothing is replaced in it. `off`, or
+    /// absent: none.
+    #[serde(default, skip_serializing_if = "Hook::is_off")]
+    pub on_kill: Hook,
+}
+
+/// A command that is run at some event, or none.
+///
+/// None is `off`, since `null` in the config stands for the default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "Words", into = "Words")]
+pub enum Hook {
+    /// No command.
+    #[default]
+    Off,
+    /// The words of the command.
+    Run(Words),
+}
+
+impl Hook {
+    /// The word that stands for none.
+    const OFF: &str = "off";
+
+    /// The command, if there is one.
+    pub fn command(&self) -> Option<&Words> {
+        match self {
+            Self::Off => None,
+            Self::Run(words) => Some(words),
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
+impl From<Words> for Hook {
+    fn from(words: Words) -> Self {
+        if words.as_slice() == [Self::OFF] {
+            Self::Off
+        } else {
+            Self::Run(words)
+        }
+    }
+}
+
+impl From<Hook> for Words {
+    fn from(hook: Hook) -> Self {
+        match hook {
+            Hook::Off => Self::split(Hook::OFF).expect("one word"),
+            Hook::Run(words) => words,
+        }
+    }
 }
 
 /// The runner `luigi`.
@@ -46,15 +96,15 @@ pub struct HadoopRunner {
     /// The words that start a Hadoop job, before the jar's path.
     pub command: Words,
     /// The words that end YARN applications, before their ids: run when a timeout or a signal to
-    /// greaserun has ended a job whose output showed any. `null` leaves them running.
-    pub on_kill: Option<Words>,
+    /// greaserun has ended a job whose output showed any. `off` leaves them running.
+    pub on_kill: Hook,
 }
 
 impl Default for HadoopRunner {
     fn default() -> Self {
         Self {
             command: Words::split("hadoop jar").expect("two words"),
-            on_kill: Words::split("yarn application -kill"),
+            on_kill: Hook::Run(Words::split("yarn application -kill").expect("three words")),
         }
     }
 }
@@ -102,4 +152,29 @@ fn is_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_is_a_command_or_off_and_is_written_as_it_is_read() {
+        for (json, expected) in [
+            (r#""off""#, None),
+            (r#"["off"]"#, None),
+            (
+                r#""yarn application -kill""#,
+                Some("yarn application -kill"),
+            ),
+            (r#"["off", "x"]"#, Some("off x")),
+        ] {
+            let hook: Hook = serde_json::from_str(json).unwrap();
+            let words = expected.map(|text| Words::split(text).unwrap());
+            assert_eq!(hook.command(), words.as_ref(), "{json}");
+            let written = serde_json::to_string(&hook).unwrap();
+            assert_eq!(serde_json::from_str::<Hook>(&written).unwrap(), hook);
+        }
+        assert!(serde_json::from_str::<Hook>("[]").is_err());
+    }
 }

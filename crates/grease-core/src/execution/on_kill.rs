@@ -163,13 +163,14 @@ container_e17_1700000000000_0044_01_000001 attempt_1700000000000_0045_m_000000_0
 
     #[test]
     fn of_very_many_ids_the_newest_are_kept() {
-        let text: String = (1..=250)
-            .map(|number| format!("job_1_{number}\n"))
-            .collect();
+        let mut applications = Applications::default();
+        for number in 1..=250 {
+            applications.see(Stream::Stdout, format!("job_1_{number}\n").as_bytes());
+        }
         let expected: Vec<_> = (151..=250)
             .map(|number| format!("application_1_{number}"))
             .collect();
-        assert_eq!(found(&text), expected);
+        assert_eq!(applications.into_ids(), expected);
     }
 
     #[test]

@@ -177,12 +177,19 @@ fn load1(cpus: u32) -> Result<Option<f64>, String> {
     if of_host.is_some_and(|of_host| of_host > cpus) {
         return Ok(None);
     }
-    let load = System::load_average().map_err(|error| error.to_string())?;
-    if load.one.is_finite() && load.one >= 0.0 {
-        Ok(Some(load.one))
-    } else {
-        Err(format!("it is `{}`", load.one))
-    }
+    let text = read_bounded(Path::new("/proc/loadavg"), BYTES_MAX);
+    let text = text.map_err(|error| error.to_string())?;
+    load_of_one_minute(&text).map(Some)
+}
+
+/// The first number of `/proc/loadavg` (`proc_loadavg(5)`).
+///
+/// Read here, since [`sysinfo`] takes what is no number for nothing at all.
+fn load_of_one_minute(text: &str) -> Result<f64, String> {
+    let number = text.split_whitespace().next().unwrap_or_default();
+    let load = number.parse::<f64>().ok();
+    let load = load.filter(|load| load.is_finite() && *load >= 0.0);
+    load.ok_or_else(|| format!("/proc/loadavg begins with `{number}`, which is no load"))
 }
 
 /// How many numbers a list such as `0-3,8` has (`cpuset(7)`).
@@ -349,6 +356,14 @@ mod tests {
             }
         );
         assert_eq!(Pressure::parse("garbage\0"), Pressure::default());
+    }
+
+    #[test]
+    fn a_load_average_that_makes_no_sense_is_none_and_not_nothing() {
+        assert_eq!(load_of_one_minute("0.52 0.58 0.59 1/97 3\n"), Ok(0.52));
+        for text in ["", "garbage 0 0", "-1.0 0 0", "nan 0 0", "1e999 0 0"] {
+            assert!(load_of_one_minute(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(super) struct Contestant {
     settled: bool,
     /// Whether the command says itself what it took.
     times_itself: bool,
+    /// How it must end.
+    exit_code: i32,
 }
 
 impl Contestant {
@@ -42,6 +44,7 @@ impl Contestant {
             emptied: Vec::new(),
             settled: false,
             times_itself: false,
+            exit_code: 0,
         }
     }
 
@@ -53,6 +56,7 @@ impl Contestant {
             emptied: Vec::new(),
             settled: false,
             times_itself: false,
+            exit_code: 0,
         }
     }
 
@@ -79,6 +83,11 @@ impl Contestant {
         }
     }
 
+    /// Expects another exit code than 0.
+    pub(super) fn ending_with(self, exit_code: i32) -> Self {
+        Self { exit_code, ..self }
+    }
+
     fn measure(&mut self) -> Result<Option<Cost>> {
         let Some(command) = &mut self.command else {
             return Ok(None);
@@ -103,8 +112,8 @@ impl Contestant {
         let wall = start.elapsed();
         let cpu = cpu_of_children()?.saturating_sub(before);
         ensure!(
-            output.status.success(),
-            "{} failed with {}: {command:?}",
+            output.status.code() == Some(self.exit_code),
+            "{} ended with {}: {command:?}",
             self.name,
             output.status
         );
@@ -277,7 +286,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// CPU time of all child processes that have been waited for, and of theirs.
-fn cpu_of_children() -> Result<Duration> {
+pub(super) fn cpu_of_children() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let microseconds = |time: TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
     let total = microseconds(usage.user_time()) + microseconds(usage.system_time());

@@ -58,13 +58,17 @@ impl Ground {
     /// `greaserun` with a runner and what follows, without guard and share, and without a word
     /// about what went well.
     pub(super) fn greaserun(&self, runner: &str, jar: &Path, words: &[&str]) -> Command {
-        let mut greaserun = silent(&self.greaserun);
-        greaserun
-            .arg("--quiet")
-            .arg("--config-file")
-            .arg(&self.config);
+        let mut greaserun = self.greaserun_under(&self.config);
         greaserun.args(["--stdin", "inherit", "--runner", runner]);
         greaserun.arg(jar).arg("--").args(words);
+        greaserun
+    }
+
+    /// `greaserun` with a config, without a word about what went well; what it is to do is to be
+    /// added.
+    pub(super) fn greaserun_under(&self, config: &Path) -> Command {
+        let mut greaserun = silent(&self.greaserun);
+        greaserun.arg("--quiet").arg("--config-file").arg(config);
         greaserun
     }
 

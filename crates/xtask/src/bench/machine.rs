@@ -44,6 +44,15 @@ pub(super) fn load() -> Result<String> {
     Ok(text.split(' ').take(3).collect::<Vec<_>>().join(", "))
 }
 
+/// The load average of one minute.
+pub(super) fn load1() -> Result<f64> {
+    let text = load()?;
+    let first = text.split(',').next().unwrap_or_default();
+    first
+        .parse()
+        .with_context(|| format!("`{text}` are no load averages"))
+}
+
 /// The kind of file system that a directory lies on.
 fn file_system(directory: &Path) -> Result<String> {
     let output = command("df")

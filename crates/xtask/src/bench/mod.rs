@@ -7,6 +7,7 @@
 mod artifacts;
 mod comparison;
 mod ground;
+mod guard;
 mod machine;
 mod memory;
 mod output;
@@ -39,6 +40,8 @@ pub(crate) enum Benchmark {
     Unpack,
     /// Fetching an artifact: maven-fetch against mvn and curl
     Artifacts,
+    /// Admission, refusal and crowds: greaserun against itself, GNU parallel and make
+    Guard,
 }
 
 /// What a benchmark found.
@@ -104,6 +107,7 @@ pub(crate) fn bench(named: &[Benchmark], rounds: Option<u32>, write: bool) -> Re
             Benchmark::Output => output::run(&ground),
             Benchmark::Unpack => unpack::run(&ground),
             Benchmark::Artifacts => artifacts::run(&ground),
+            Benchmark::Guard => guard::run(&ground),
         }?;
         let Chapter {
             heading,

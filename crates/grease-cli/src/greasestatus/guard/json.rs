@@ -48,10 +48,9 @@ impl Report {
     fn held(&self) -> Vec<Value> {
         let held = self.view.held.iter().zip(&self.view.occupancy.running);
         held.map(|((slot, holder), running)| {
-            let mut held = holder.as_ref().map_or(json!({}), |holder| self.run(holder));
-            for field in ["run", "job", "user", "pid", "priority", "since_s"] {
-                held[field] = held[field].take(); // Null where nobody says it.
-            }
+            let mut held = holder
+                .as_ref()
+                .map_or_else(of_nobody, |holder| self.run(holder));
             held["slot"] = (*slot).into();
             held["cost"] = running.cost.into();
             held["mem_bytes"] = running.mem_bytes.into();
@@ -83,6 +82,11 @@ impl Report {
             "since_s": since_s,
         })
     }
+}
+
+/// A slot whose file does not say who holds it.
+fn of_nobody() -> Value {
+    json!({"run": null, "job": null, "user": null, "pid": null, "priority": null, "since_s": null})
 }
 
 fn of_check(check: &Check) -> Value {

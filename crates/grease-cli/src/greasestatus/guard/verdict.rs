@@ -45,10 +45,9 @@ impl Verdict {
             }
         };
         match state {
-            State::Unusable => without_slot(),
             State::Usable | State::Unwritable if is_impossible => Self::Never,
             State::Usable | State::Unwritable if refuses => Self::Wait,
-            State::Unwritable => without_slot(),
+            State::Unusable | State::Unwritable => without_slot(),
             State::Usable => Self::Start(None),
         }
     }

@@ -16,6 +16,9 @@ use crate::model::short_hash;
 /// By then everything that a test waits for has happened.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Longest wait of what a test waits for.
+const PATIENCE: Option<Duration> = Some(DEADLINE);
+
 const REPLACE: Rule = Rule::Replace {
     grace: Duration::from_secs(30),
 };
@@ -224,7 +227,7 @@ fn of_ten_starts_that_may_run_by_threes_all_run_and_three_at_a_time() {
                 let rule = Rule::Allow { at_most: Some(3) };
                 let run = format!("run {number}");
                 all.wait();
-                let entry = host.enter(rule, &run, None, &mut patiently, &mut nobody);
+                let entry = host.enter(rule, &run, PATIENCE, &mut patiently, &mut nobody);
                 let lock = lock(entry);
                 peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 // The first stay until there are three.
@@ -272,7 +275,7 @@ fn of_five_that_wait_only_the_newest_runs_though_the_wall_clock_went_back() {
                     sender.send(()).ok(); // Only the first is of interest.
                     patiently(holder, length)
                 };
-                host.enter(Rule::Queue, run, None, &mut wait, &mut nobody)
+                host.enter(Rule::Queue, run, PATIENCE, &mut wait, &mut nobody)
             }));
             waits.recv_timeout(DEADLINE).unwrap();
             let next = fs_err::File::open(host.path("key", "next")).unwrap();
@@ -318,7 +321,7 @@ fn of_ten_that_replace_each_other_one_survives_and_never_do_two_run() {
         };
         all.wait();
         let run = number.to_string();
-        let entry = host.enter(REPLACE, &run, None, &mut patiently, &mut end);
+        let entry = host.enter(REPLACE, &run, PATIENCE, &mut patiently, &mut end);
         let survives = match entry {
             Entry::Free(lock) => {
                 assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
@@ -406,7 +409,7 @@ fn a_run_that_cannot_be_asked_to_end_is_left_alone_and_the_start_told_why() {
     let host = Host::new();
     let one = host.start("key", Rule::Forbid, "one");
     let mut end = |_: &Holder, _| Err("it belongs to another user".to_owned());
-    let busy = busy(host.enter(REPLACE, "two", None, &mut patiently, &mut end));
+    let busy = busy(host.enter(REPLACE, "two", PATIENCE, &mut patiently, &mut end));
     assert_eq!(
         busy.why,
         Why::Refuses("it belongs to another user".to_owned())

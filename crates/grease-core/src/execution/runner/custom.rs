@@ -31,7 +31,8 @@ impl Runner for Custom<'_> {
     }
 
     fn on_kill(&self) -> Option<OnKill> {
-        self.section.on_kill.clone().map(|command| OnKill {
+        let command = self.section.on_kill.command()?.clone();
+        Some(OnKill {
             command,
             takes_applications: false,
         })

@@ -34,7 +34,8 @@ impl Runner for Hadoop<'_> {
     }
 
     fn on_kill(&self) -> Option<OnKill> {
-        self.section.on_kill.clone().map(|command| OnKill {
+        let command = self.section.on_kill.command()?.clone();
+        Some(OnKill {
             command,
             takes_applications: true,
         })
