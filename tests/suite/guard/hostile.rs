@@ -112,12 +112,13 @@ fn users_share_the_slots_whoever_made_the_files() {
         assert_eq!((found.mode() & 0o7777, found.uid()), (0o1777, 0), "{name}");
     }
     let nothing_waits = ["--max-wait", "0"];
+    let in_line = ["--max-wait", "100ms"];
     // Root made the slot, and then the other user does.
     for round in ["root", "other"] {
         let names = ["a", "b"].map(|name| format!("{name}-{round}"));
         let [ours, theirs] = &names;
         let holder = hold(&host.sandbox, ours, &nothing_waits);
-        assert_dropped(&host.other(&nothing_waits, "exit 0").finish(), ours);
+        assert_dropped(&host.other(&in_line, "exit 0").finish(), ours);
         holder.finish();
         let holder = host.hold_as_other(theirs, &nothing_waits);
         assert_dropped(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::herd::Herd;
 use super::{
-    BRIEF, Held, Tally, assert_all_is_free, configure, guard, hold, kept, names, only,
+    BRIEF, Held, Tally, assert_all_is_free, configure, guard, hold, is_long, kept, names, only,
     sandbox_with, shell,
 };
 
@@ -250,22 +250,22 @@ fn a_process_that_a_record_names_wrongly_is_never_signalled() {
     let holder = lock.arguments(["sleep", "1000"]).start();
     let is_held = || fs_err::File::open(&place).unwrap().try_lock().is_err();
     wait_until("the place is held", is_held);
-    for said in [
+    let mut records = vec![
         record(&run).to_string(),
         record(&json!("01M86TGZ02EDHRTS4ZV88KX8GH")).to_string(),
         record(&json!("../../../x")).to_string(),
-        format!("{{\"pid\": {}}}", innocent.pid()),
-        String::new(),
-    ] {
+    ];
+    if is_long() {
+        // Who it may be that is in the way is waited for, for a while.
+        records.push(format!("{{\"pid\": {}}}", innocent.pid()));
+        records.push(String::new());
+    }
+    for said in records {
         fs_err::write(&place, format!("{said:<1024}")).unwrap();
-        let options = [&["--max-wait", "300ms"][..], &same("replace")].concat();
-        let finished = shell(&sandbox, &options, "exit 0").finish();
+        let finished = shell(&sandbox, &same("replace"), "exit 0").finish();
         assert_eq!(finished.code, Some(75), "{}", finished.all());
-        assert!(
-            finished.err().contains("the job still runs"),
-            "{}",
-            finished.err()
-        );
+        let said = finished.err();
+        assert!(said.contains("the job still runs"), "{said}");
     }
     for mut running in [innocent, holder] {
         assert!(!running.has_ended());

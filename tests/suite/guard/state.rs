@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use grease_testkit::sandbox::{Finished, wait_until};
+use grease_testkit::sandbox::{Finished, Sandbox, wait_for_file, wait_until};
 use serde_json::{Value, json};
 
 use super::faked::Faked;
@@ -33,7 +33,6 @@ fn on_a_full_or_read_only_disk_jobs_start_with_a_warning_or_not_at_all_as_the_si
         small_disk("ro"),
         small_disk("nr_inodes=1"),
         small_disk("nr_inodes=2"),
-        small_disk("nr_inodes=3"),
         format!(
             "{}; cat /dev/zero > state/guard/filler || true",
             small_disk("nr_inodes=50")
@@ -70,7 +69,7 @@ fn on_a_disk_that_fills_up_later_the_guard_goes_on_with_the_slots_it_has() {
     let words = ["sh", "-c", line].map(std::path::PathBuf::from);
     assert_eq!(host.program(&words).finish().code, Some(0));
     let holder = host.shell(&[], &holding("holder")).start();
-    grease_testkit::sandbox::wait_for_file(&sandbox.work("holder.runs"));
+    wait_for_file(&sandbox.work("holder.runs"));
     let dropped = host.shell(&["--max-wait", "0"], "exit 0").finish();
     assert_eq!(dropped.code, Some(75), "{}", dropped.all());
     let_go(&sandbox, "holder");
@@ -97,39 +96,63 @@ fn plant(kind: &str, target: &Path, place: &Path) {
 
 #[test]
 fn nothing_in_the_place_of_a_file_of_the_guard_is_followed_or_waited_for() {
-    for name in ["slot.000", "gate", "turn.normal", "key/same"] {
-        for kind in ["link", "hard link", "directory", "pipe"] {
-            let context = format!("a {kind} as {name}");
-            let sandbox = sandbox_with(&json!({}));
-            let options = ["--key", "same", "--overlap", "forbid"];
-            assert_eq!(shell(&sandbox, &options, "exit 0").finish().code, Some(0));
-            let place = match name {
-                "key/same" => {
-                    let key = super::names(&guard(&sandbox, "key")).remove(0);
-                    guard(&sandbox, "key").join(key)
-                }
-                name => guard(&sandbox, name),
-            };
-            let target = sandbox.path("target");
-            fs_err::write(&target, "precious").unwrap();
-            let before = fs_err::metadata(&target).unwrap();
-            plant(kind, &target, &place);
-            let finished = shell(&sandbox, &options, "exit 0").finish();
-            assert_ran_with_a_warning(&finished, &context);
-            assert!(
-                finished.err().contains(&place.display().to_string()),
-                "{}",
-                finished.err()
-            );
-            assert_eq!(fs_err::read_to_string(&target).unwrap(), "precious");
-            let after = fs_err::metadata(&target).unwrap();
-            assert_eq!(before.permissions(), after.permissions(), "{context}");
-            configure(&sandbox, &json!({"on_guard_error": "refuse"}), &json!({}));
-            let finished = shell(&sandbox, &options, "touch ran").finish();
-            assert_eq!(finished.code, Some(75), "{context}: {}", finished.all());
-            assert!(!sandbox.work("ran").exists());
+    for kind in ["link", "hard link", "directory", "pipe"] {
+        let sandbox = sandbox_with(&json!({"max_jobs": 1}));
+        let holder = hold(&sandbox, "holder", &[]);
+        // Who has to wait makes the turnstile.
+        for options in [&SAME[..], &["--max-wait", "100ms"]] {
+            assert_eq!(shell(&sandbox, options, "exit 0").finish().code, Some(75));
         }
+        holder.finish();
+        let key = names(&guard(&sandbox, "key")).remove(0);
+        for name in ["slot.000", "gate", "turn.normal", &format!("key/{key}")] {
+            let place = guard(&sandbox, name);
+            assert_not_followed(&sandbox, kind, &place);
+            let is_directory = place.is_dir() && !place.is_symlink();
+            if is_directory {
+                fs_err::remove_dir(place).unwrap();
+            } else {
+                fs_err::remove_file(place).unwrap();
+            }
+        }
+        assert_all_is_free(&sandbox, &["--cost", "1000"]);
     }
+}
+
+/// Options of a run that asks for a key.
+const SAME: [&str; 6] = ["--key", "same", "--overlap", "forbid", "--max-wait", "100ms"];
+
+/// Runs with something in the place of a file of the guard.
+#[track_caller]
+fn assert_not_followed(sandbox: &Sandbox, kind: &str, place: &Path) {
+    let context = format!("a {kind} as {}", place.display());
+    let held = format!("held-{kind}-{}", place.file_name().unwrap().display()).replace(' ', "-");
+    let start = |on_guard_error: &str| {
+        let config = json!({"max_jobs": 1, "on_guard_error": on_guard_error});
+        configure(sandbox, &config, &json!({}));
+        shell(sandbox, &SAME, "echo >> ran").finish()
+    };
+    let target = sandbox.path("target");
+    fs_err::write(&target, "precious").unwrap();
+    let before = fs_err::metadata(&target).unwrap();
+    // The turn matters only to those who have to wait for it.
+    let holder = place.ends_with("turn.normal").then(|| hold(sandbox, &held, &[]));
+    plant(kind, &target, place);
+    let finished = start("admit");
+    assert_ran_with_a_warning(&finished, &context);
+    let said = finished.err();
+    assert!(said.contains(&place.display().to_string()), "{said}");
+    let after = fs_err::metadata(&target).unwrap();
+    assert_eq!(fs_err::read_to_string(&target).unwrap(), "precious");
+    assert_eq!(before.permissions(), after.permissions(), "{context}");
+    fs_err::remove_file(sandbox.work("ran")).unwrap();
+    let finished = start("refuse");
+    assert_eq!(finished.code, Some(75), "{context}: {}", finished.all());
+    assert!(!sandbox.work("ran").exists());
+    if let Some(holder) = holder {
+        holder.finish();
+    }
+    fs_err::remove_file(target).unwrap();
 }
 
 #[test]
@@ -314,10 +337,12 @@ fn signals_that_cannot_be_read_are_gone_without_and_the_host_is_told_once() {
         assert!(!second.err().contains("warning"), "{}", second.err());
 
         // What can be read decides as ever.
-        let holder = hold(&sandbox, "holder", &[]);
+        let holder = host.shell(&[], &holding("holder")).start();
+        wait_for_file(&sandbox.work("holder.runs"));
         assert_eq!(run(&host, "third").code, Some(75));
         assert_only_others(&only(&sandbox, "third").end["guard"]);
-        holder.finish();
+        let_go(&sandbox, "holder");
+        assert_eq!(holder.finish().code, Some(0));
     }
 }
 

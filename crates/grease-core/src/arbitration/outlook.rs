@@ -5,7 +5,6 @@ use std::io;
 use super::admission::Arbiter;
 use super::decision::{self, Limits, Occupancy, Request, at_most};
 use super::site::Site;
-use super::slots::GATE;
 use super::turnstile;
 use super::view::View;
 use crate::model::guard::{Check, Signal};
@@ -14,12 +13,14 @@ use crate::sys::machine;
 
 impl Arbiter<'_> {
     /// What host and slots are like, and what would be in the way of a job that came now; those who
-    /// wait and would go first are. Makes nothing: where no run has been yet, nothing runs.
+    /// wait and would go first are. Where no run has been yet, nothing runs.
     pub fn outlook(&self, request: &Request) -> io::Result<View> {
-        if !fs_err::exists(self.slots.directory().join(GATE))? {
-            return Ok(self.outlook_of_machine(request));
-        }
-        let mut view = self.view(request)?;
+        let mut view = match self.view(request) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.outlook_of_machine(request)
+            }
+            other => other?,
+        };
         view.checks.extend(self.goes_first(request.priority));
         Ok(view)
     }

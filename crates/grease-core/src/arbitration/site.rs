@@ -40,7 +40,8 @@ impl<'a> Site<'a> {
     /// Asks, if there is a command; takes five seconds at most.
     pub(super) fn ask(&mut self) {
         if let Some(command) = self.command {
-            self.answer = Some((Instant::now(), ask(command)));
+            let answer = ask(command);
+            self.answer = Some((Instant::now(), answer));
         }
     }
 

@@ -8,7 +8,7 @@
 //! What stands in the files is only believed as far as numbers go: any user may write them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,9 +24,6 @@ use super::decision::{Occupancy, Running};
 pub use super::holder::Holder;
 use super::load::Residue;
 use crate::sys;
-
-/// Name of the gate.
-pub(super) const GATE: &str = "gate";
 
 /// Bytes of a record, written at once; the rest is blanks.
 const RECORD_BYTES: usize = 1024;
@@ -51,6 +48,8 @@ const GATE_POLL_MAX: Duration = Duration::from_millis(16);
 #[derive(Debug, Clone)]
 pub struct Slots {
     directory: PathBuf,
+    /// Locks can be had by who may only read.
+    is_only_looked_at: bool,
 }
 
 /// What stands in the gate.
@@ -93,20 +92,35 @@ pub struct Seen {
 impl Slots {
     /// The slots in a directory that exists.
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        Self {
+            directory,
+            is_only_looked_at: false,
+        }
+    }
+
+    /// The same for one who may look at them and not write them: nothing is made, and no slot can be
+    /// taken.
+    pub fn to_look_at(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            is_only_looked_at: true,
+        }
     }
 
     /// A directory below this one, made like this one if it is missing.
     pub(super) fn below(&self, name: &str) -> io::Result<Self> {
         let directory = self.directory.join(name);
-        if !directory.exists() {
+        if !directory.exists() && !self.is_only_looked_at {
             if self.is_shared() {
                 sys::fs::shared_dir(&directory)?;
             } else {
                 sys::fs::private_dir(&directory)?;
             }
         }
-        Ok(Self { directory })
+        Ok(Self {
+            directory,
+            is_only_looked_at: self.is_only_looked_at,
+        })
     }
 
     /// Whether other users make files here.
@@ -125,7 +139,7 @@ impl Slots {
     }
 
     fn gate_within(&self, max: Duration, boot: &str, now_s: f64) -> io::Result<Gate<'_>> {
-        let file = self.open(GATE)?;
+        let file = self.open("gate")?;
         let begun = Instant::now();
         let mut pause = GATE_POLL;
         while file.try_lock().is_err() {
@@ -162,7 +176,7 @@ impl Slots {
     /// directory that is sticky, even to root.
     pub(super) fn open(&self, name: &str) -> io::Result<File> {
         match self.open_existing(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.is_only_looked_at => {}
             other => return other,
         }
         // Under its own name it can be opened by all who may, from the first moment on.
@@ -192,21 +206,14 @@ impl Slots {
         }
     }
 
-    /// Opens a lock file that exists, and nothing else in its place. Who may not write it may still
-    /// look: it can be locked all the same.
+    /// Opens a lock file that exists, and nothing else in its place.
     pub(super) fn open_existing(&self, name: &str) -> io::Result<File> {
         let path = self.directory.join(name);
-        let open = |is_written: bool| {
-            OpenOptions::new()
-                .read(true)
-                .write(is_written)
-                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-                .open(&path)
-        };
-        let file = open(true).or_else(|error| match error.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => open(false),
-            _ => Err(error),
-        })?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(!self.is_only_looked_at)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(&path)?;
         let found = file.metadata()?;
         if !found.is_file() || found.nlink() > 1 {
             let text = format!("`{}` is not a plain file", path.display());

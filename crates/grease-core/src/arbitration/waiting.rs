@@ -76,15 +76,15 @@ impl Drop for Ticket {
     }
 }
 
-/// The runs that wait, in the order of their arrival. What the dead left is removed; nothing is
-/// made.
+/// The runs that wait, in the order of their arrival. What the dead left is removed.
 pub fn all(slots: &Slots) -> io::Result<Vec<Waiter>> {
-    if !slots.directory().join(DIRECTORY).exists() {
-        return Ok(Vec::new()); // Nobody ever waited.
-    }
     let directory = slots.below(DIRECTORY)?;
+    let names = match names(directory.directory()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(), // Nobody ever waited.
+        other => other?,
+    };
     let mut waiters = Vec::new();
-    for name in names(directory.directory())? {
+    for name in names {
         let Ok(file) = directory.open_existing(&name) else {
             continue; // It has gone meanwhile.
         };

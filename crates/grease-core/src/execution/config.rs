@@ -29,6 +29,7 @@ pub struct CustomRunner {
 /// None is `off`, since `null` in the config stands for the default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Words", into = "Words")]
+#[schemars(inline)]
 pub enum Hook {
     /// No command.
     #[default]

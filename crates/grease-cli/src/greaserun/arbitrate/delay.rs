@@ -44,8 +44,9 @@ impl Court<'_> {
         });
         match appetite {
             Some(Ok(now)) => spread::bid(jitter, now.load, now.waiting, now.capacity, draw),
-            // A host that cannot tell how loaded it is lets the others go first.
-            Some(Err(_)) | None => jitter.max.get(),
+            // A host that cannot tell how loaded it is bids anything, so that not all such hosts of a
+            // farm come at once.
+            Some(Err(_)) | None => jitter.max.get().mul_f64(draw),
         }
     }
 

@@ -110,7 +110,7 @@ fn look(
     let directory = state::existing_guard_dir(state_dir, &spool);
     let arbiter = Arbiter {
         config: &config.guard,
-        slots: Slots::new(directory.clone().unwrap_or_default()),
+        slots: Slots::to_look_at(directory.clone().unwrap_or_default()),
         places: places::watched(&config, env, &account, Some(&spool), &scratch_root),
         boot: host::boot_id(),
     };

@@ -10,7 +10,7 @@ use super::Ask;
 use crate::arbitration::slots::{self, Slots};
 use crate::sys::clock;
 
-/// Longest wait for `next`, which is held for less than a millisecond. Without it nobody knows who
+/// Longest wait for `next`, which is held for a few milliseconds at most. Without it nobody knows who
 /// is the newest; that two do not run at a time does not depend on it.
 const NEXT_MAX: Duration = Duration::from_secs(1);
 

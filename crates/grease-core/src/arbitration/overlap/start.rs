@@ -22,6 +22,8 @@ pub(super) struct Start<'a> {
     before: Newest,
     /// What we wrote there.
     own: Newest,
+    /// The run in the way at the last look, if that could be read.
+    in_the_way: Option<Holder>,
     /// A run that cannot be asked to end, and why.
     refused: Option<(String, String)>,
 }
@@ -51,10 +53,12 @@ impl<'a> Start<'a> {
             claim,
             before: Newest::nobody(boot),
             own,
+            in_the_way: None,
             refused: None,
         }
     }
 
+    /// Waits until a place is taken, or there is nothing to wait for.
     pub(super) fn wait_for_place(
         &mut self,
         wait: &mut dyn FnMut(Option<&Holder>, Duration) -> bool,
@@ -63,61 +67,60 @@ impl<'a> Start<'a> {
         let longest = self.claim.rule.longest_wait(self.claim.max_wait);
         let begun = Instant::now();
         let mut waited = Duration::ZERO;
-        let mut holder = None;
         loop {
-            let why = if self.is_superseded()? {
-                // Before a place is tried: it may have become free for the newer one.
-                Some(Why::Superseded)
-            } else {
-                holder = match self.take()? {
-                    Ok(lock) => return Ok(Entry::Free(Some(lock))),
-                    Err(holder) => holder,
-                };
-                let is_over = longest.is_some_and(|longest| waited >= longest);
-                self.give_up(holder.as_ref(), end)?
-                    .or_else(|| is_over.then_some(Why::TooLong))
+            let why = match self.look(end)? {
+                Ok(lock) => return Ok(Entry::Free(Some(lock))),
+                Err(why) => why,
             };
-            if let Some(why) = why {
+            let left = longest.map_or(LOOK, |longest| longest.saturating_sub(waited));
+            if let Some(why) = why.or_else(|| left.is_zero().then_some(Why::TooLong)) {
                 return Ok(Entry::Busy(Busy {
-                    holder,
+                    holder: self.in_the_way.take(),
                     why,
                     waited,
                 }));
             }
-            let left = longest.map_or(LOOK, |longest| longest.saturating_sub(waited));
-            if !wait(holder.as_ref(), left.min(LOOK)) {
+            if !wait(self.in_the_way.as_ref(), left.min(LOOK)) {
                 return Ok(Entry::GivenUp);
             }
             waited = begun.elapsed();
         }
     }
 
-    /// Takes a free place, or tells who is in the way, if that can be read: it cannot while a run
-    /// that has just got its place is about to say so.
-    fn take(&self) -> io::Result<Result<KeyLock, Option<Holder>>> {
-        let mut in_the_way = None;
+    /// Takes a place if one is free; else tells why there is nothing to wait for, if so.
+    fn look(
+        &mut self,
+        end: &mut dyn FnMut(&Holder, Ask) -> Result<(), String>,
+    ) -> io::Result<Result<KeyLock, Option<Why>>> {
+        // Whoever comes from now on, until this look is over, comes after it.
+        let next = self.lock_next()?;
+        if next.as_ref().is_some_and(|next| self.is_older_than(next)) {
+            return Ok(Err(Some(Why::Superseded)));
+        }
+        if let Some(lock) = self.take()? {
+            return Ok(Ok(lock));
+        }
+        let why = match self.claim.rule {
+            Rule::Forbid => Some(Why::Forbidden),
+            Rule::Queue | Rule::Allow { .. } => None,
+            Rule::Replace { grace } => self.end(grace, next.as_ref(), end)?,
+        };
+        Ok(Err(why))
+    }
+
+    /// Takes a free place, or finds out who is in the way, if that can be read: it cannot while a
+    /// run that has just got its place is about to say so.
+    fn take(&mut self) -> io::Result<Option<KeyLock>> {
+        self.in_the_way = None;
         for number in 0..self.claim.rule.places() {
             let file = self.files.open(&format!("{}.{number}", self.name))?;
             if file.try_lock().is_ok() {
                 write(&file, self.claim.holder)?;
-                return Ok(Ok(KeyLock { file }));
+                return Ok(Some(KeyLock { file }));
             }
-            in_the_way = in_the_way.or_else(|| read(&file));
+            self.in_the_way = self.in_the_way.take().or_else(|| read(&file));
         }
-        Ok(Err(in_the_way))
-    }
-
-    /// Why there is nothing to wait for, or no longer.
-    fn give_up(
-        &mut self,
-        holder: Option<&Holder>,
-        end: &mut dyn FnMut(&Holder, Ask) -> Result<(), String>,
-    ) -> io::Result<Option<Why>> {
-        match (self.claim.rule, holder) {
-            (Rule::Forbid, _) => Ok(Some(Why::Forbidden)),
-            (Rule::Replace { grace }, Some(holder)) => self.end(holder, grace, end),
-            (Rule::Replace { .. } | Rule::Queue | Rule::Allow { .. }, _) => Ok(None),
-        }
+        Ok(None)
     }
 
     /// Ends the run in the way step by step, or says why not.
@@ -126,10 +129,13 @@ impl<'a> Start<'a> {
     /// has just got its place has not yet overwritten what a dead one left.
     fn end(
         &mut self,
-        holder: &Holder,
         grace: Duration,
+        next: Option<&File>,
         end: &mut dyn FnMut(&Holder, Ask) -> Result<(), String>,
     ) -> io::Result<Option<Why>> {
+        let Some(holder) = &self.in_the_way else {
+            return Ok(None);
+        };
         if let Some((_, why)) = self.refused.as_ref().filter(|(run, _)| *run == holder.run) {
             return Ok(Some(Why::Refuses(why.clone())));
         }
@@ -141,11 +147,6 @@ impl<'a> Start<'a> {
             }
             Step::Ask(ask) => ask,
         };
-        // Locked until it has been asked: whoever comes meanwhile then knows that it was.
-        let next = self.lock_next()?;
-        if next.as_ref().is_some_and(|next| self.is_older_than(next)) {
-            return Ok(Some(Why::Superseded));
-        }
         if let Err(why) = end(holder, ask) {
             self.refused = Some((holder.run.clone(), why));
             return Ok(None);
@@ -155,18 +156,13 @@ impl<'a> Start<'a> {
             ask,
             at_ns: now_ns(),
         });
-        next.map_or(Ok(()), |next| write(&next, &self.own))?;
+        next.map_or(Ok(()), |next| write(next, &self.own))?;
         Ok(None)
-    }
-
-    fn lock_next(&self) -> io::Result<Option<File>> {
-        newest::lock(self.files, &self.name)
     }
 
     /// Says that we came, if only the newest goes on waiting.
     pub(super) fn announce(&mut self) -> io::Result<()> {
-        if self.claim.rule.is_for_the_newest()
-            && let Some(next) = self.lock_next()?
+        if let Some(next) = self.lock_next()?
             && !self.is_older_than(&next)
         {
             self.before = Newest::read(&next, &self.own.boot);
@@ -176,22 +172,9 @@ impl<'a> Start<'a> {
         Ok(())
     }
 
-    /// Whether a newer start came, and only the newest goes on waiting.
-    fn is_superseded(&self) -> io::Result<bool> {
-        Ok(self.claim.rule.is_for_the_newest()
-            && self
-                .lock_next()?
-                .is_some_and(|next| self.is_older_than(&next)))
-    }
-
-    fn is_older_than(&self, next: &File) -> bool {
-        self.own.came() < Newest::read(next, &self.own.boot).came()
-    }
-
     /// Takes back that we came, so that those go on waiting who have not left for our sake.
     pub(super) fn withdraw(&self) {
-        if self.claim.rule.is_for_the_newest()
-            && let Ok(Some(next)) = self.lock_next()
+        if let Ok(Some(next)) = self.lock_next()
             && Newest::read(&next, &self.own.boot).came() == self.own.came()
         {
             let before = Newest {
@@ -199,6 +182,20 @@ impl<'a> Start<'a> {
                 ..self.before.clone()
             };
             write(&next, &before).ok(); // Then those leave, and whoever comes later does not.
+        }
+    }
+
+    fn is_older_than(&self, next: &File) -> bool {
+        self.own.came() < Newest::read(next, &self.own.boot).came()
+    }
+
+    /// The file that says who is the newest, locked; none if that does not matter, or someone keeps
+    /// it locked.
+    fn lock_next(&self) -> io::Result<Option<File>> {
+        if self.claim.rule.is_for_the_newest() {
+            newest::lock(self.files, &self.name)
+        } else {
+            Ok(None)
         }
     }
 }

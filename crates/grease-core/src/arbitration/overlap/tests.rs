@@ -520,25 +520,28 @@ fn a_start_whose_turn_comes_when_a_newer_one_waits_leaves_the_place_to_that() {
     assert_eq!(busy(older).why, Why::Superseded);
 }
 
+/// An hour, in nanoseconds.
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// What a start of another boot, or with another clock, may have written.
+fn newest(boot: &str, came_ns: u64) -> Vec<u8> {
+    let newest = Newest {
+        came_ns,
+        run: "zzz".to_owned(),
+        ..Newest::nobody(boot)
+    };
+    serde_json::to_vec(&newest).unwrap()
+}
+
 #[test]
 fn what_stands_in_the_files_keeps_nobody_from_waiting_and_running() {
-    let newest = |boot: &str, came_ns| {
-        let run = "zzz".to_owned();
-        serde_json::to_vec(&Newest {
-            came_ns,
-            run,
-            ..Newest::nobody(boot)
-        })
-        .unwrap()
-    };
-    let an_hour = 3_600_000_000_000;
     let contents: [(&str, Vec<u8>); 6] = [
         ("nothing", Vec::new()),
         ("garbage", vec![0xff; 3000]),
         ("torn", b"{\"boot\":\"boot\",\"came_ns\":1844674".to_vec()),
-        ("another boot", newest("another boot", now_ns() + an_hour)),
+        ("another boot", newest("another boot", now_ns() + HOUR_NS)),
         ("a waiter that is gone", newest("boot", now_ns())),
-        ("the future", newest("boot", now_ns() + an_hour)),
+        ("the future", newest("boot", now_ns() + HOUR_NS)),
     ];
     for (what, content) in contents {
         let host = Host::new();
@@ -554,6 +557,20 @@ fn what_stands_in_the_files_keeps_nobody_from_waiting_and_running() {
         };
         lock(host.enter(Rule::Queue, "two", None, &mut wait, &mut nobody));
         assert_eq!(waits, 1, "{what}");
+    }
+}
+
+#[test]
+fn what_is_said_by_another_boot_or_of_the_future_sends_nobody_away() {
+    for (boot, ahead_ns) in [("another boot", 0), ("boot", HOUR_NS)] {
+        let host = Host::new();
+        let mut place = Some(host.start("key", Rule::Forbid, "one"));
+        let mut wait = |_: Option<&Holder>, _| {
+            host.put("key", "next", newest(boot, now_ns() + ahead_ns));
+            kill(place.take());
+            true
+        };
+        lock(host.enter(Rule::Queue, "two", None, &mut wait, &mut nobody));
     }
 }
 

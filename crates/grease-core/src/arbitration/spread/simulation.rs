@@ -133,6 +133,7 @@ impl Farm {
                 let now = self.delay_of(way, run.job, run.host);
                 if let Some(rest) = remaining(now, run.wakes) {
                     let wakes = run.wakes + rest;
+                    assert!(wakes <= self.jitter.max.get(), "{wakes:?}");
                     asleep.push(Reverse(Run { wakes, ..run }));
                     continue;
                 }
