@@ -189,7 +189,9 @@ fn an_end_of_version_1_is_read() {
             err_bytes: 8,
         };
         assert_eq!(end.usage, expected.was_started.then_some(usage), "{name}");
-        let drops = golden["drops"].as_u64().map(|drops| drops as u32);
+        let drops = golden["drops"]
+            .as_u64()
+            .map(|drops| u32::try_from(drops).unwrap());
         assert_eq!(end.drops, drops, "{name}");
         let guard = golden.get("guard").map(|_| guard(true));
         assert_eq!(end.guard, guard, "{name}");

@@ -251,12 +251,7 @@ fn a_full_scratch_file_system_is_named_with_the_key_that_moves_it() {
     let sandbox = sandbox();
     let small = sandbox.path("small");
     fs_err::create_dir(&small).unwrap();
-    let config = format!(
-        r#"{{"common": {{"state_dir": "{}", "scratch_dir": "{}"}}}}"#,
-        sandbox.path("state").display(),
-        small.display()
-    );
-    fs_err::write(sandbox.path("scalegrease.json"), config).unwrap();
+    sandbox.config_with_scratch(&small);
     let many = (0..50).fold(JarBuilder::new(), |jar, index| {
         jar.file(&format!("python/{index}"), "x")
     });

@@ -11,6 +11,7 @@ mod greaserun;
 mod guard;
 mod help;
 mod jars;
+mod on_kill;
 mod real;
 #[path = "../../crates/maven-fetch/tests/server/mod.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -71,7 +71,7 @@ fn log(sandbox: &Sandbox) -> String {
 #[test]
 fn a_job_that_times_out_takes_its_application_with_it() {
     let sandbox = host(CLIENT, YARN);
-    let finished = greaserun(&sandbox, &["-r", "hadoop", "--timeout", "1s"]).finish();
+    let finished = greaserun(&sandbox, &["-r", "hadoop", "--timeout", "2s"]).finish();
     assert_eq!(finished.code, Some(124), "{}", finished.all());
     assert_eq!(calls(&sandbox), KILL);
     let told = "ended application_1700000000000_0042 by `yarn application -kill`";
@@ -175,7 +175,7 @@ fn a_hook_that_fails_changes_no_exit_code_and_names_the_command_to_repeat() {
         CLIENT,
         "echo first; echo 'no such \u{1b}server' >&2; exit 5",
     );
-    let options = ["-r", "hadoop", "--cron", "-D", "--timeout", "1s"];
+    let options = ["-r", "hadoop", "--cron", "-D", "--timeout", "2s"];
     let finished = greaserun(&sandbox, &options).finish();
     assert_eq!(finished.code, Some(124), "{}", finished.all());
     let told = "warning: application_1700000000000_0042 may still run, since \

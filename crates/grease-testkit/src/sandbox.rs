@@ -112,6 +112,16 @@ impl Sandbox {
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
     }
 
+    /// Replaces the config by one with a place of its own for scratch directories, and [`CALM`].
+    pub fn config_with_scratch(&self, scratch: &Path) {
+        let text = format!(
+            r#"{{"common": {{"state_dir": "{}", "scratch_dir": "{}"}}{CALM}}}"#,
+            self.path("state").display(),
+            scratch.display()
+        );
+        fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
+    }
+
     /// The spool of this user in the sandbox.
     pub fn spool(&self) -> PathBuf {
         let uid = rustix::process::geteuid().as_raw();

@@ -62,7 +62,7 @@ fn of_a_crowd_that_waits_too_long_the_first_run_and_the_others_are_dropped_witho
     let number = rounds(40).min(1000) as usize;
     let runs = (0..number).map(|number| {
         let key = format!("key-{number}");
-        let options = ["--cron", "--max-wait", "1s", "--key", &key, "--job", &key];
+        let options = ["--cron", "--max-wait", "1s", "--job", &key, "--overlap", "allow"];
         shell(&sandbox, &options, &holding("crowd"))
     });
     let mut herd = Herd::start(&sandbox, runs);

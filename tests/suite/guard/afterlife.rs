@@ -45,7 +45,7 @@ fn kill_supervisor(sandbox: &Sandbox, policy: &str) -> i32 {
         &json!({"on_supervisor_death": policy}),
     );
     let options = [&["--job", "killed"][..], &SAME].concat();
-    let script = format!("{LEAVES}; echo $$ > leader; sleep 1000");
+    let script = format!("{LEAVES}; echo $$ > leader; exec sleep 1000");
     let running = shell(sandbox, &options, &script).start();
     let [left, leader] = ["left", "leader"].map(|file| pid_in(sandbox, file));
     running.signal(Signal::KILL);

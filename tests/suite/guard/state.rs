@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::faked::Faked;
 use super::{
-    Tally, assert_all_is_free, configure, guard, hold, holding, kept, let_go, only, sandbox_with,
+    Tally, assert_all_is_free, configure, guard, hold, holding, kept, let_go, names, only, sandbox_with,
     shell,
 };
 
@@ -238,8 +238,8 @@ fn garbage_in_the_files_of_the_guard_takes_no_slot_away() {
             fs_err::write(guard(&sandbox, file), garbage).unwrap();
         }
         fs_err::remove_file(sandbox.work("tally")).ok(); // Of the round before.
-        let names = ["a", "b"];
-        let held = names.map(|name| hold(&sandbox, name, &["--max-wait", "0"]));
+        let both = ["a", "b"];
+        let held = both.map(|name| hold(&sandbox, name, &["--max-wait", "0"]));
         assert_eq!(
             shell(&sandbox, &["--max-wait", "0"], "exit 0")
                 .finish()
@@ -256,7 +256,7 @@ fn garbage_in_the_files_of_the_guard_takes_no_slot_away() {
                 most: 2
             }
         );
-        for name in names {
+        for name in both {
             for end in ["go", "runs"] {
                 fs_err::remove_file(sandbox.work(&format!("{name}.{end}"))).unwrap();
             }

@@ -75,6 +75,8 @@ fn one_that_a_person_stops_while_it_waits_is_in_nobodys_way() {
     assert_eq!(waiter["why"], "jobs with this one: 2 (at most 1)");
     holder.finish();
     next.wait_until_it_runs();
+    // script(1) stops with what it runs.
+    running.signal(Signal::CONT);
     kill(pid, Signal::CONT);
     next.finish();
     let finished = running.finish();

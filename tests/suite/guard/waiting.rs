@@ -165,7 +165,9 @@ fn a_run_that_is_put_off_ends_when_it_is_asked_to() {
     };
     let is_late =
         |key: &String| spread::delay(&jitter, &host::name(), key, 0.0) > Span::minutes(30).get();
-    let key = (0..).map(|number| format!("key-{number}")).find(is_late);
+    let key = (0..10_000)
+        .map(|number| format!("key-{number}"))
+        .find(is_late);
     let options = ["--cron", "--job", "late", "--key", &key.unwrap()];
     let late = shell(&sandbox, &options, "touch ran").start();
     wait_until("it has begun", || sandbox.live().len() == 1);

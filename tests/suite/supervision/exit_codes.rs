@@ -188,14 +188,7 @@ fn a_scratch_directory_on_a_noexec_mount_is_126_and_names_mount_and_key() {
     let sandbox = sandbox();
     let scratch = sandbox.path("noexec");
     fs_err::create_dir(&scratch).unwrap();
-    fs_err::write(
-        sandbox.path("scalegrease.json"),
-        serde_json::json!({
-            "common": {"state_dir": sandbox.path("state"), "scratch_dir": scratch},
-        })
-        .to_string(),
-    )
-    .unwrap();
+    sandbox.config_with_scratch(&scratch);
     let jar = sandbox.path("job.jar");
     JarBuilder::new()
         .script("run.sh", "#!/bin/sh\necho never\n")

@@ -8,14 +8,6 @@ use grease_testkit::sandbox::{Finished, Sandbox};
 
 use super::{assert_clean, record, sandbox, shell, through};
 
-/// A config with a place of its own for scratch directories.
-fn configure_scratch(sandbox: &Sandbox, scratch: &Path) {
-    let config = serde_json::json!({
-        "common": {"state_dir": sandbox.path("state"), "scratch_dir": scratch},
-    });
-    fs_err::write(sandbox.path("scalegrease.json"), config.to_string()).unwrap();
-}
-
 #[test]
 fn it_is_private_though_the_callers_umask_is_open() {
     let sandbox = sandbox();
@@ -44,7 +36,7 @@ fn it_is_private_though_the_callers_umask_is_open() {
 fn it_lies_where_the_config_says_and_two_runs_have_two() {
     let sandbox = sandbox();
     let place = sandbox.path("elsewhere/scratch");
-    configure_scratch(&sandbox, &place);
+    sandbox.config_with_scratch(&place);
     let show = || {
         shell(&sandbox, &[], r#"echo "$GREASE_SCRATCH_DIR""#)
             .finish()
@@ -98,7 +90,7 @@ fn a_place_where_it_cannot_be_made_is_told_with_the_key_that_names_it() {
     let sandbox = sandbox();
     fs_err::write(sandbox.path("file"), "").unwrap();
     let place = sandbox.path("file/below");
-    configure_scratch(&sandbox, &place);
+    sandbox.config_with_scratch(&place);
     let finished = shell(&sandbox, &[], "echo never").finish();
     assert_eq!((finished.code, finished.out().as_str()), (Some(74), ""));
     let said = finished.err();

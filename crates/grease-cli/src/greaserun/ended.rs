@@ -105,7 +105,7 @@ pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool) -> EndEvent {
 }
 
 /// Why a run did not succeed, in words for people.
-fn reason(result: ResultWord, outcome: &Outcome) -> String {
+pub(super) fn reason(result: ResultWord, outcome: &Outcome) -> String {
     match (outcome.cause, outcome.end) {
         (_, End::Exited(code)) if result == ResultWord::Skip => {
             format!("had nothing to do (exit code {code})")

@@ -13,6 +13,7 @@ use grease_core::model::jobs::Stdin;
 use grease_core::sys::clock;
 
 use super::caller::Caller;
+use super::on_kill::Elsewhere;
 use super::plan::Plan;
 use super::report::Report;
 use super::{dry_run, patience};
@@ -53,14 +54,21 @@ pub(super) fn execute(
         stdout: own(std::io::stdout().as_fd())?,
         stderr: own(std::io::stderr().as_fd())?,
     };
+    let mut elsewhere = Elsewhere::new(plan);
     let outcome = supervise(job, signals, &mut |event| match event {
-        Event::Output { stream, bytes } => journal.note(clock::now(), stream, bytes),
+        Event::Output { stream, bytes } => {
+            elsewhere.see(stream, bytes);
+            journal.note(clock::now(), stream, bytes);
+        }
         Event::Notice(text) => {
             journal.remark(clock::now(), &text);
             report.notice(&text);
         }
         Event::Started { pid } => report.detail(&format!("the job's process is {pid}")),
     });
+    if outcome.as_ref().is_ok_and(|outcome| outcome.cause.is_some()) {
+        elsewhere.end(plan, caller, signals, report);
+    }
     if let Err(error) = scratch.remove() {
         report.warn(&format!(
             "something of the job's scratch directory stays: {error}"

@@ -8,6 +8,7 @@ mod ended;
 mod execute;
 mod fetch;
 mod halt;
+mod on_kill;
 mod patience;
 mod plan;
 mod record;

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use grease_core::config::Config;
 use grease_core::deployment::{self, Origin};
 use grease_core::execution::command::{
     Command, Identity, LocalArtifact, Request, RunVariables, environment,
 };
+use grease_core::execution::on_kill::OnKill;
 use grease_core::execution::runner::{self, Runner};
 use grease_core::model::jobs::JobSettings;
 use grease_core::model::{ErrorKind, JobName, RunId};
@@ -17,6 +19,7 @@ use super::arguments::Arguments;
 use super::caller::Caller;
 use super::fetch::Bringer;
 use super::halt::Halt;
+use super::on_kill;
 use crate::failure::Failure;
 use crate::shared::sections;
 
@@ -33,6 +36,8 @@ pub(super) struct Plan {
     pub(super) origin: Option<Origin>,
     /// What is unpacked and executed.
     pub(super) command: Command,
+    /// What ends that which the job started elsewhere.
+    pub(super) on_kill: Option<OnKill>,
     /// What the job is given and held to.
     pub(super) settings: JobSettings,
     /// The job's whole environment.
@@ -98,6 +103,12 @@ impl<'a> Named<'a> {
         self.runner.name()
     }
 
+    /// Longest that a run of it takes to end once it is asked to.
+    pub(super) fn end_max(&self) -> Duration {
+        let hook = self.runner.on_kill().map(|_| on_kill::TIME_MAX);
+        self.settings.grace + hook.unwrap_or_default()
+    }
+
     /// The path of a local artifact.
     pub(super) fn spec(&self) -> Option<String> {
         self.local.as_ref().map(|local| local.spec.clone())
@@ -143,6 +154,7 @@ impl Plan {
         let in_scratch = command.in_scratch.then(|| scratch.to_owned());
         let directory = in_scratch.or_else(|| caller.job_directory.clone());
         Ok(Self {
+            on_kill: named.runner.on_kill(),
             runner: named.runner.name().to_owned(),
             job: named.job,
             settings: named.settings,

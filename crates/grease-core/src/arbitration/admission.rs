@@ -259,20 +259,6 @@ impl Arbiter<'_> {
         }
     }
 
-    /// What host and slots are like now, and what would speak against a start.
-    pub fn view(&self, request: &Request) -> io::Result<View> {
-        let machine = machine::read(&self.places);
-        let now_s = clock::since_boot().as_secs_f64();
-        let gate = self.slots.gate(&self.boot, now_s)?;
-        let seen = gate.look()?;
-        let mut view = self.view_of(request, machine, &gate, seen, false);
-        drop(gate);
-        let mut site = Site::new(self.config.command.as_ref());
-        site.ask();
-        site.add_to(&mut view);
-        Ok(view)
-    }
-
     /// Whether a run holds a slot now.
     pub fn is_held_by(&self, run: &str) -> io::Result<bool> {
         let now_s = clock::since_boot().as_secs_f64();
@@ -302,7 +288,7 @@ impl Arbiter<'_> {
         decision::impossible(request, machine, &self.limits(machine))
     }
 
-    fn view_of(
+    pub(super) fn view_of(
         &self,
         request: &Request,
         machine: Machine,

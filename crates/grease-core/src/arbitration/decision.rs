@@ -427,6 +427,9 @@ mod tests {
         signals(&request(), machine, occupancy, &Guard::default(), false)
     }
 
+    /// What makes an idle machine busy.
+    type Change<'a> = &'a dyn Fn(&mut Machine);
+
     #[test]
     fn each_signal_alone_keeps_a_job_from_starting() {
         let none = Occupancy::default();
@@ -446,7 +449,6 @@ mod tests {
             swap_free_bytes: 0,
             ..idle().memory.unwrap()
         };
-        type Change<'a> = &'a dyn Fn(&mut Machine);
         let cases: [(Signal, Change<'_>); 8] = [
             (Signal::Load, &|idle| idle.load1 = Some(9.5)),
             (Signal::Memory, &|idle| idle.memory = Some(memory(GIB))),

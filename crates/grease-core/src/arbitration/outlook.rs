@@ -9,7 +9,7 @@ use super::turnstile;
 use super::view::View;
 use crate::model::guard::{Check, Signal};
 use crate::model::jobs::Priority;
-use crate::sys::machine;
+use crate::sys::{clock, machine};
 
 impl Arbiter<'_> {
     /// What host and slots are like, and what would be in the way of a job that came now; those who
@@ -22,10 +22,29 @@ impl Arbiter<'_> {
             other => other?,
         };
         view.checks.extend(self.goes_first(request.priority));
+        // It is over in a moment, and nothing to be told of.
+        let spacing = |check: &&mut Check| check.signal == Signal::Spacing;
+        for check in view.checks.iter_mut().filter(spacing) {
+            check.refuses = false;
+        }
         Ok(view)
     }
 
-    /// The same without a look at the slots, as if nothing ran.
+    /// What host and slots are like now, and what would speak against a start.
+    pub fn view(&self, request: &Request) -> io::Result<View> {
+        let machine = machine::read(&self.places);
+        let now_s = clock::since_boot().as_secs_f64();
+        let gate = self.slots.gate(&self.boot, now_s)?;
+        let seen = gate.look()?;
+        let mut view = self.view_of(request, machine, &gate, seen, false);
+        drop(gate);
+        let mut site = Site::new(self.config.command.as_ref());
+        site.ask();
+        site.add_to(&mut view);
+        Ok(view)
+    }
+
+    /// The outlook without a look at the slots, as if nothing ran.
     pub fn outlook_of_machine(&self, request: &Request) -> View {
         let machine = machine::read(&self.places);
         let limits = Limits {

@@ -242,9 +242,14 @@ impl Gate<'_> {
     pub fn look(&self) -> io::Result<Seen> {
         let mut seen = Seen::default();
         for number in self.slots.numbers()? {
-            let file = self.slots.open(&name(number))?;
-            if file.try_lock().is_err() {
-                seen.held.push((number, read(&file)));
+            match self.slots.open(&name(number)) {
+                Ok(file) if file.try_lock().is_ok() => {}
+                Ok(file) => seen.held.push((number, read(&file))),
+                // Another user made it for himself alone: perhaps it is held.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    seen.held.push((number, None));
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(seen)

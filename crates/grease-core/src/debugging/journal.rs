@@ -295,7 +295,7 @@ pub fn end_of(dir: &Path) -> io::Result<EndEvent> {
 }
 
 /// A line as it may be shown on a terminal: control characters escaped, over-long ones cut.
-fn shown(line: &[u8]) -> String {
+pub fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     harmless(text.trim_end_matches('\r'), &['\t'], SHOWN_LINE_CHARS_MAX)
 }

@@ -89,7 +89,6 @@ impl Court<'_> {
         let JobSettings {
             overlap,
             max_running,
-            grace,
             ..
         } = self.named.settings;
         let by_trigger = match self.caller.trigger {
@@ -99,7 +98,9 @@ impl Court<'_> {
         match overlap.unwrap_or(by_trigger) {
             Overlap::Forbid => Rule::Forbid,
             Overlap::Queue => Rule::Queue,
-            Overlap::Replace => Rule::Replace { grace },
+            Overlap::Replace => Rule::Replace {
+                grace: self.named.end_max(),
+            },
             Overlap::Allow => Rule::Allow {
                 at_most: max_running,
             },

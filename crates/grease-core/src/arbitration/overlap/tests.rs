@@ -7,7 +7,7 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use super::newest::{Newest, now_ns};
+use super::newest::{Asked, Newest, now_ns};
 use super::*;
 use crate::arbitration::slots::write;
 use crate::model::jobs::Priority;
@@ -572,6 +572,27 @@ fn what_is_said_by_another_boot_or_of_the_future_sends_nobody_away() {
         };
         lock(host.enter(Rule::Queue, "two", None, &mut wait, &mut nobody));
     }
+}
+
+#[test]
+fn a_run_that_is_said_to_be_asked_in_the_future_is_asked() {
+    let host = Host::new();
+    let mut place = Some(host.start("key", Rule::Forbid, "one"));
+    let asked = Asked {
+        run: "one".to_owned(),
+        ask: Ask::Term,
+        at_ns: now_ns() + HOUR_NS,
+    };
+    let next = Newest {
+        asked: Some(asked),
+        ..Newest::nobody("boot")
+    };
+    host.put("key", "next", serde_json::to_vec(&next).unwrap());
+    let mut end = |_: &Holder, _| {
+        kill(place.take());
+        Ok(())
+    };
+    lock(host.enter(REPLACE, "two", PATIENCE, &mut patiently, &mut end));
 }
 
 #[test]
