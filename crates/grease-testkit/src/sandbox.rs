@@ -99,25 +99,20 @@ impl Sandbox {
     pub fn config(&self, json: &str) {
         let state = self.path("state");
         let rest = json.trim_start().strip_prefix('{').expect("an object");
-        let comma = if rest.trim_start().starts_with('}') {
-            ""
-        } else {
-            ","
-        };
+        let is_empty = rest.trim_start().starts_with('}');
+        let comma = if is_empty { "" } else { "," };
         let guard = if json.contains("\"guard\"") { "" } else { CALM };
-        let text = format!(
-            r#"{{"common": {{"state_dir": "{}"}}{guard}{comma}{rest}"#,
-            state.display()
-        );
+        let state = state.display();
+        let text = format!(r#"{{"common": {{"state_dir": "{state}"}}{guard}{comma}{rest}"#);
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
     }
 
     /// Replaces the config by one with a place of its own for scratch directories, and [`CALM`].
     pub fn config_with_scratch(&self, scratch: &Path) {
+        let (state, scratch) = (self.path("state"), scratch.display());
+        let state = state.display();
         let text = format!(
-            r#"{{"common": {{"state_dir": "{}", "scratch_dir": "{}"}}{CALM}}}"#,
-            self.path("state").display(),
-            scratch.display()
+            r#"{{"common": {{"state_dir": "{state}", "scratch_dir": "{scratch}"}}{CALM}}}"#
         );
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
     }
