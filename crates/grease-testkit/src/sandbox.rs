@@ -110,9 +110,8 @@ impl Sandbox {
     /// Replaces the config by one with a place of its own for scratch directories, and [`CALM`].
     pub fn config_with_scratch(&self, scratch: &Path) {
         let (state, scratch) = (self.path("state"), scratch.display());
-        let state = state.display();
         let text = format!(
-            r#"{{"common": {{"state_dir": "{state}", "scratch_dir": "{scratch}"}}{CALM}}}"#
+            r#"{{"common": {{"state_dir": {state:?}, "scratch_dir": "{scratch}"}}{CALM}}}"#
         );
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
     }
