@@ -237,6 +237,7 @@ fn innocent(sandbox: &Sandbox) -> grease_testkit::sandbox::Running {
 #[test]
 fn a_process_that_a_record_names_wrongly_is_never_signalled() {
     let sandbox = sandbox_with(&json!({}));
+    configure(&sandbox, &json!({}), &json!({"grace": 0}));
     let free = shell(&sandbox, &same("forbid"), "exit 0").finish();
     assert_eq!(free.code, Some(0));
     let run = kept(&sandbox, "sh")[0].start["run"].clone();
@@ -269,7 +270,8 @@ fn a_process_that_a_record_names_wrongly_is_never_signalled() {
     }
     for said in records {
         fs_err::write(&place, format!("{said:<1024}")).unwrap();
-        let finished = shell(&sandbox, &same("replace"), "exit 0").finish();
+        let options = [&["--max-wait", "0"][..], &same("replace")].concat();
+        let finished = shell(&sandbox, &options, "exit 0").finish();
         assert_eq!(finished.code, Some(75), "{}", finished.all());
         let said = finished.err();
         assert!(said.contains("the job still runs"), "{said}");

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::faked::Faked;
 use super::{
-    Tally, assert_all_is_free, configure, guard, hold, holding, kept, let_go, names, only, sandbox_with,
-    shell,
+    Tally, assert_all_is_free, configure, guard, hold, holding, kept, let_go, names, only,
+    sandbox_with, shell,
 };
 
 /// Says that the guard could not be asked.
@@ -120,7 +120,14 @@ fn nothing_in_the_place_of_a_file_of_the_guard_is_followed_or_waited_for() {
 }
 
 /// Options of a run that asks for a key.
-const SAME: [&str; 6] = ["--key", "same", "--overlap", "forbid", "--max-wait", "100ms"];
+const SAME: [&str; 6] = [
+    "--key",
+    "same",
+    "--overlap",
+    "forbid",
+    "--max-wait",
+    "100ms",
+];
 
 /// Runs with something in the place of a file of the guard.
 #[track_caller]
@@ -136,7 +143,9 @@ fn assert_not_followed(sandbox: &Sandbox, kind: &str, place: &Path) {
     fs_err::write(&target, "precious").unwrap();
     let before = fs_err::metadata(&target).unwrap();
     // The turn matters only to those who have to wait for it.
-    let holder = place.ends_with("turn.normal").then(|| hold(sandbox, &held, &[]));
+    let holder = place
+        .ends_with("turn.normal")
+        .then(|| hold(sandbox, &held, &[]));
     plant(kind, &target, place);
     let finished = start("admit");
     assert_ran_with_a_warning(&finished, &context);

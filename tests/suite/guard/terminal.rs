@@ -46,7 +46,10 @@ fn a_person_sees_what_a_run_waits_for_and_for_how_long_until_it_runs() {
         times.len() > 2
     });
     let line = shown(&sandbox);
-    for part in ["jobs with this one: 2 (at most 1)", "--force starts it anyway"] {
+    for part in [
+        "jobs with this one: 2 (at most 1)",
+        "--force starts it anyway",
+    ] {
         assert!(line.contains(part), "{line}");
     }
     holder.finish();

@@ -66,7 +66,10 @@ pub(super) fn execute(
         }
         Event::Started { pid } => report.detail(&format!("the job's process is {pid}")),
     });
-    if outcome.as_ref().is_ok_and(|outcome| outcome.cause.is_some()) {
+    if outcome
+        .as_ref()
+        .is_ok_and(|outcome| outcome.cause.is_some())
+    {
         elsewhere.end(plan, caller, signals, report);
     }
     if let Err(error) = scratch.remove() {

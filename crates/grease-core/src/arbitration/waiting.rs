@@ -47,8 +47,9 @@ impl Ticket {
         let name_of_new = format!("new.{}", who.run);
         let file = directory.open(&name_of_new)?;
         file.try_lock().map_err(io::Error::from)?;
-        let ticket = Self {
-            path: directory.directory().join(&who.run),
+        let path = directory.directory().join(&who.run);
+        let mut ticket = Self {
+            path: directory.directory().join(name_of_new),
             file,
             waiter: Waiter {
                 who,
@@ -56,7 +57,8 @@ impl Ticket {
             },
         };
         write(&ticket.file, &ticket.waiter)?;
-        fs_err::rename(directory.directory().join(name_of_new), &ticket.path)?;
+        fs_err::rename(&ticket.path, &path)?;
+        ticket.path = path;
         Ok(ticket)
     }
 
@@ -98,10 +100,16 @@ pub fn all(slots: &Slots) -> io::Result<Vec<Waiter>> {
     Ok(waiters)
 }
 
-/// Removes what a run left that was killed while it waited.
+/// Removes what a run left that was killed while it waited, or was about to.
 pub fn forget(slots: &Slots, run: RunId) {
-    let path = slots.directory().join(DIRECTORY).join(run.to_string());
-    fs_err::remove_file(path).ok(); // Mostly there is none.
+    let directory = slots.directory().join(DIRECTORY);
+    let run = run.to_string();
+    // Half made, it has the run in a longer name.
+    let entries = fs_err::read_dir(&directory).into_iter().flatten().flatten();
+    let of_run = entries.filter(|entry| entry.file_name().to_string_lossy().contains(&run));
+    for entry in of_run {
+        fs_err::remove_file(entry.path()).ok(); // Another sweeper may have been first.
+    }
 }
 
 /// How many files there are: nearly as many as runs that wait.
