@@ -151,6 +151,8 @@ fn a_meta_of_version_1_is_read() {
         pid: 4711,
         scratch: PathBuf::from("/var/spool/scalegrease/1000/scratch").join(RUN),
         kill_survivors: true,
+        key: "com.acme:etl/etl.cron#load com.acme:etl#load.sh".to_owned(),
+        started: 812_345,
     };
     let golden = golden_json("meta.json");
     for value in [with_unknown_fields(&golden), golden] {

@@ -33,11 +33,14 @@ pub(crate) fn watched(
 ) -> Vec<(Place, PathBuf)> {
     let cache = state::planned_cache(state_dir(config), env, account);
     let spool = spool.map(|spool| (Place::Spool, spool.to_owned()));
+    let mounts = fs::Mounts::read();
     [
         (Place::Scratch, scratch_root.to_owned()),
         (Place::Cache, cache),
     ]
     .into_iter()
     .chain(spool)
+    // What is over a network may hang.
+    .filter(|(_, path)| mounts.remote(path).is_none())
     .collect()
 }

@@ -47,6 +47,13 @@ pub struct Meta {
     pub scratch: PathBuf,
     /// Whether processes of the job that outlive greaserun are killed by the next run.
     pub kill_survivors: bool,
+    /// Which runs are the same job; empty in older files.
+    #[serde(default)]
+    pub key: String,
+    /// When that process was started, in ticks since boot (`proc_pid_stat(5)`); 0 if unknown, and in
+    /// older files.
+    #[serde(default)]
+    pub started: u64,
 }
 
 /// How a run is asked to end.
@@ -105,12 +112,14 @@ impl Registry {
         sys::fs::private_dir(&live)?;
         let unfinished = live.join(format!("{run}{UNFINISHED}"));
         sys::fs::private_dir(&unfinished)?;
-        let lock = fs_err::File::create_new(unfinished.join("lock"))?;
-        lock.try_lock().map_err(io::Error::from)?;
-        let text = serde_json::to_vec(meta).map_err(io::Error::from)?;
-        let mut file = fs_err::File::create_new(unfinished.join("meta.json"))?;
-        io::Write::write_all(&mut file, &text)?;
-        fs_err::rename(&unfinished, live.join(run.to_string()))?;
+        let made = make(&unfinished, meta).and_then(|lock| {
+            fs_err::rename(&unfinished, live.join(run.to_string()))?;
+            Ok(lock)
+        });
+        if made.is_err() {
+            sys::fs::remove_tree(&unfinished).ok(); // The error that counts is the first one.
+        }
+        let lock = made?;
         Ok(LiveRun {
             run,
             spool: self.spool.clone(),
@@ -118,24 +127,27 @@ impl Registry {
         })
     }
 
-    /// Asks the greaserun of a live run to end, or kills it; `false` if no run of that id lives here.
+    /// Asks the greaserun of a live run to end, or kills it; `false` if no run of that id and key
+    /// lives here.
     ///
-    /// Its process id is believed since the run's lock is held: the process is pinned first, then
-    /// the lock is looked at.
-    pub fn end(&self, run: RunId, ask: Ask) -> io::Result<bool> {
+    /// Its process id is believed since the run's lock is held and the process is as old as the run
+    /// says: the process is pinned first, then both are looked at.
+    pub fn end(&self, run: RunId, key: &str, ask: Ask) -> io::Result<bool> {
         let dir = self.spool.join(LIVE).join(run.to_string());
         let Ok(lock) = fs_err::File::open(dir.join("lock")) else {
             return Ok(false);
         };
-        let Some(meta) = meta_of(&dir, run) else {
+        let Some(meta) = meta_of(&dir, run).filter(|meta| meta.key == key) else {
             return Ok(false);
         };
         let signal = match ask {
             Ask::Term => Signal::TERM,
             Ask::Kill => Signal::KILL,
         };
-        let is_alive = || lock.try_lock().is_err();
-        sys::process::signal_if(meta.pid.cast_signed(), signal, is_alive)
+        let pid = meta.pid.cast_signed();
+        let is_it = || sys::process::stat(pid).is_some_and(|now| now.started == meta.started);
+        let is_alive = || lock.try_lock().is_err() && is_it();
+        sys::process::signal_if(pid, signal, is_alive)
     }
 
     /// Finds the runs that ended without being sealed, and takes their locks.
@@ -234,6 +246,16 @@ impl DeadRun {
     }
 }
 
+/// Makes what stands in the directory of a run; returns its lock, held.
+fn make(dir: &Path, meta: &Meta) -> io::Result<fs_err::File> {
+    let lock = fs_err::File::create_new(dir.join("lock"))?;
+    lock.try_lock().map_err(io::Error::from)?;
+    let text = serde_json::to_vec(meta).map_err(io::Error::from)?;
+    let mut file = fs_err::File::create_new(dir.join("meta.json"))?;
+    io::Write::write_all(&mut file, &text)?;
+    Ok(lock)
+}
+
 /// What a run left to know about it.
 fn meta_of(dir: &Path, run: RunId) -> Option<Meta> {
     let text = sys::fs::read_bounded(&dir.join("meta.json"), META_BYTES_MAX).ok()?;
@@ -264,6 +286,8 @@ mod tests {
             pid: 1,
             scratch: PathBuf::from("/nowhere"),
             kill_survivors: true,
+            key: "key".to_owned(),
+            started: 0,
         }
     }
 
@@ -295,17 +319,29 @@ mod tests {
         let mut sleeper = sleeper();
         let pid = sleeper.id();
         let run = RunId::new();
-        let meta = Meta { pid, ..meta(run) };
+        let started = sys::process::stat(pid.cast_signed()).unwrap().started;
+        let meta = Meta {
+            pid,
+            started,
+            ..meta(run)
+        };
+        let reused = RunId::new();
+        let of_reused = Meta {
+            run: reused.to_string(),
+            started: started - 1,
+            ..meta.clone()
+        };
         let live = registry.register(run, &meta).unwrap();
-        drop(live);
+        let other = registry.register(reused, &of_reused).unwrap();
         // Its process id has been given to somebody else.
-        assert!(!registry.end(run, Ask::Kill).unwrap());
-        assert!(!registry.end(RunId::new(), Ask::Kill).unwrap());
+        assert!(!registry.end(reused, "key", Ask::Kill).unwrap());
+        assert!(!registry.end(run, "another key", Ask::Kill).unwrap());
+        assert!(!registry.end(RunId::new(), "key", Ask::Kill).unwrap());
         assert!(sleeper.try_wait().unwrap().is_none());
-        let dead = registry.dead_runs(); // They hold the lock, as a live run does.
-        assert!(registry.end(run, Ask::Term).unwrap());
+        assert!(registry.end(run, "key", Ask::Term).unwrap());
         assert!(!sleeper.wait().unwrap().success());
-        drop(dead);
+        drop((live, other));
+        assert!(!registry.end(run, "key", Ask::Kill).unwrap());
     }
 
     #[expect(clippy::disallowed_methods, reason = "no job, but some process")]

@@ -99,8 +99,7 @@ impl Sandbox {
     pub fn config(&self, json: &str) {
         let state = self.path("state");
         let rest = json.trim_start().strip_prefix('{').expect("an object");
-        let is_empty = rest.trim_start().starts_with('}');
-        let comma = if is_empty { "" } else { "," };
+        let comma = [",", ""][usize::from(rest.trim_start().starts_with('}'))];
         let guard = if json.contains("\"guard\"") { "" } else { CALM };
         let state = state.display();
         let text = format!(r#"{{"common": {{"state_dir": "{state}"}}{guard}{comma}{rest}"#);
@@ -111,7 +110,8 @@ impl Sandbox {
     pub fn config_with_scratch(&self, scratch: &Path) {
         let (state, scratch) = (self.path("state"), scratch.display());
         let text = format!(
-            r#"{{"common": {{"state_dir": {state:?}, "scratch_dir": "{scratch}"}}{CALM}}}"#
+            r#"{{"common": {{"state_dir": "{}", "scratch_dir": "{scratch}"}}{CALM}}}"#,
+            state.display()
         );
         fs_err::write(self.path("scalegrease.json"), text).expect("write the config");
     }

@@ -256,3 +256,22 @@ fn a_request_that_can_never_be_met_fails_at_once() {
     }
     assert!(!sandbox.work("ran").exists());
 }
+
+#[test]
+fn memory_is_set_aside_for_a_job_before_it_takes_any() {
+    let sandbox = sandbox_with(&json!({}));
+    let memory = grease_core::sys::machine::read(&[]).memory.unwrap();
+    // More than half of what there is.
+    let mem = format!("{}MiB", (memory.available_bytes >> 20) * 6 / 10);
+    let holder = hold(&sandbox, "holder", &["--mem", &mem]);
+    let start = |job: &str, mem: &str| {
+        let options = ["--job", job, "--mem", mem, "--max-wait", "0"];
+        let finished = shell(&sandbox, &options, "exit 0").finish();
+        (finished.code, only(&sandbox, job))
+    };
+    let (code, kept) = start("large", &mem);
+    assert_eq!((code, kept.words()), (Some(75), ("skip", "guard-memory")));
+    assert_eq!(start("small", "1MiB").0, Some(0));
+    holder.finish();
+    assert_eq!(start("after", &mem).0, Some(0));
+}

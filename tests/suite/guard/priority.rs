@@ -99,3 +99,17 @@ fn a_costly_job_is_admitted_though_cheap_ones_keep_coming() {
     let seen = &kept.execute["guard"];
     assert_eq!(seen["slots_used"], 0, "{seen}");
 }
+
+#[test]
+fn one_that_waits_only_for_what_it_asks_for_itself_lets_others_pass() {
+    let sandbox = sandbox_with(&json!({}));
+    let options = ["--job", "large", "--disk", "900TiB"];
+    let large = shell(&sandbox, &options, "exit 0").start();
+    let waiter = wait_until_waiting(&sandbox, "large");
+    let why = waiter["why"].as_str().unwrap();
+    assert!(why.starts_with("MiB free for `scratch`"), "{why}");
+    let other = shell(&sandbox, &["--max-wait", "forever"], "exit 0").finish();
+    assert_eq!(other.code, Some(0), "{}", other.all());
+    large.signal(rustix::process::Signal::TERM);
+    assert_eq!(large.finish().code, Some(143));
+}

@@ -66,13 +66,17 @@ fn when_the_one_whose_turn_it_is_is_killed_the_next_in_the_queue_has_it() {
     assert_all_is_free(&sandbox, &["--cost", "1000"]);
 }
 
+/// When the one whose turn it is last said that it is alive, milliseconds since boot.
+fn beat(sandbox: &Sandbox) -> u64 {
+    let text = fs_err::read_to_string(guard(sandbox, "turn.normal")).unwrap();
+    text.trim().parse().unwrap()
+}
+
 /// Makes the one whose turn it is look as if it had been silent for 31 seconds.
 fn age_the_beat(sandbox: &Sandbox) {
+    let older = format!("{:>20}\n", beat(sandbox).checked_sub(31_000).unwrap());
     let path = guard(sandbox, "turn.normal");
-    let text = fs_err::read_to_string(&path).unwrap();
-    let beat: u64 = text.trim().parse().unwrap();
     let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
-    let older = format!("{:>20}\n", beat.checked_sub(31_000).unwrap());
     std::os::unix::fs::FileExt::write_all_at(file.file(), older.as_bytes(), 0).unwrap();
 }
 
@@ -90,13 +94,14 @@ fn others_go_past_one_that_is_stopped_and_when_it_goes_on_it_gets_no_slot_beside
         age_the_beat(&sandbox);
     }
     wait_until("one goes past it", || second.runs() || third.runs());
+    let before = beat(&sandbox);
     head.running.signal(Signal::CONT);
+    wait_until("it looks again", || beat(&sandbox) != before);
     let (past, other) = if second.runs() {
         (second, third)
     } else {
         (third, second)
     };
-    wait_until("it goes on", || state(pid) != Some('T'));
     assert!(!head.runs() && !other.runs());
     // Either may come first.
     for held in [&head, &other] {

@@ -42,6 +42,8 @@ pub(super) struct Caller {
     pub(super) umask: Option<u32>,
     /// Whether the job shares the terminal.
     pub(super) on_terminal: bool,
+    /// Whether a person can stop it there (Ctrl-Z) at any moment.
+    pub(super) in_foreground: bool,
 }
 
 impl Caller {
@@ -77,6 +79,7 @@ impl Caller {
             job_directory: arguments.as_cron.then(|| account.home.clone()),
             umask: arguments.as_cron.then_some(CRON_UMASK),
             on_terminal: !bare && std::io::stdin().is_terminal(),
+            in_foreground: !bare && process::is_in_foreground(),
             env: cron.unwrap_or_else(|| env.clone()),
             own_env: env,
             account,

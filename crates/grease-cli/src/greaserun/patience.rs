@@ -78,7 +78,8 @@ impl<'a> Patience<'a> {
 
     fn tell(&mut self, why: &dyn Fn() -> String) {
         let waited = self.begun.elapsed();
-        if self.report.is_watched() {
+        // A terminal that cannot move its cursor gets a word, as a file does.
+        if self.report.is_watched() && !self.line.get_or_insert_with(line).is_hidden() {
             if waited >= LINE {
                 let line = self.line.get_or_insert_with(line);
                 let waited = duration(waited);

@@ -10,7 +10,7 @@ use grease_core::model::{
     EndEvent, ExecuteEvent, FetchedRecord, RunId, StaleRecord, StartEvent, VERSION,
 };
 use grease_core::registry::{LiveRun, Meta, Registry};
-use grease_core::sys::clock;
+use grease_core::sys::{clock, process};
 
 use super::arbitrate::Leave;
 use super::arguments::Arguments;
@@ -100,6 +100,8 @@ pub(super) fn meta(
         pid: std::process::id(),
         scratch: scratch.to_owned(),
         kill_survivors: policy == OnSupervisorDeath::Kill,
+        key: named.map_or_else(String::new, |named| named.key.clone()),
+        started: process::own_start(),
     }
 }
 

@@ -178,16 +178,17 @@ impl<'a> Report<'a> {
         match self.output {
             Output::Stream => text.push('\n'),
             Output::Digest => {
-                let drops = end.drops.unwrap_or(0);
-                if !drops::is_told(drops, notify_each) {
+                if end
+                    .drops
+                    .is_some_and(|drops| !drops::is_told(drops, notify_each))
+                {
                     return;
                 }
-                writeln!(
-                    text,
-                    "\nThis was the {drops}. time in a row on {}.",
-                    self.caller.host
-                )
-                .expect("in memory");
+                let times = match end.drops {
+                    Some(drops) => format!("This was the {drops}. time in a row"),
+                    None => "How often in a row is not known".to_owned(),
+                };
+                writeln!(text, "\n{times} on {}.", self.caller.host).expect("in memory");
             }
             Output::None => return,
         }

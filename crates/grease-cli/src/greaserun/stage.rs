@@ -9,7 +9,7 @@ use grease_core::execution::{Error, Outcome};
 use grease_core::model::RunId;
 use grease_core::model::jobs::OnSupervisorDeath;
 use grease_core::registry::Registry;
-use grease_core::sys::clock;
+use grease_core::sys::{clock, state};
 
 use super::arbitrate::{Court, Leave};
 use super::arguments::Arguments;
@@ -19,8 +19,9 @@ use super::fetch::Bringer;
 use super::halt::{Dropped, Halt};
 use super::plan::{Named, Plan};
 use super::report::Report;
-use super::{dry_run, record};
+use super::{dry_run, record, sweep};
 use crate::failure::Failure;
+use crate::shared::state_dir;
 
 /// What a run has around it.
 pub(super) struct Stage<'a> {
@@ -69,6 +70,14 @@ impl Stage<'_> {
             scratch_root: self.scratch_root,
         };
         let leave = court.hear()?;
+        // What was waited for may have been killed meanwhile.
+        if let Some(registry) = registry.filter(|_| leave.has_waited()) {
+            let state_dir = state_dir(self.config);
+            let guard = self
+                .spool
+                .and_then(|spool| state::existing_guard_dir(state_dir, spool));
+            sweep::dead_runs(registry, guard, self.scratch_root, self.caller, self.report);
+        }
         if let Some(spool) = self.spool {
             drops::forget(spool, &named.key);
         }

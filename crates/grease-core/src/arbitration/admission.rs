@@ -23,7 +23,14 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often the slots are looked at while nothing but other jobs is in the way.
 const LOOK_AT_SLOTS: Duration = Duration::from_millis(10);
 
-/// Half of this is what a job that waits for ever waits before `min_running` helps it.
+/// How long beyond its time a job waits for the distance to the last start alone.
+const SPACING_MAX: Duration = Duration::from_secs(5);
+
+/// How often those look who are not in the queue, since they let others pass or its head is stopped:
+/// they may be many.
+const LOOK_BESIDE: Duration = Duration::from_millis(1500);
+
+/// Half of this is what a job that waits for longer waits before `min_running` helps it.
 const WAIT_WITHOUT_END: Duration = Duration::from_mins(10);
 
 /// A request for a slot, and who makes it.
@@ -114,7 +121,26 @@ struct Attempts<'a> {
     seen: Option<(Instant, Machine)>,
 }
 
+/// Where a run that waits stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// At the head of its queue: there is one.
+    Head,
+    /// On a terminal, in no queue.
+    Terminal,
+    /// Beside the queue; there may be many.
+    Beside,
+}
+
 impl Attempts<'_> {
+    fn stand(&self) -> Stand {
+        match &self.place {
+            _ if self.applicant.is_interactive => Stand::Terminal,
+            Some(place) if place.is_in_queue() => Stand::Head,
+            Some(_) | None => Stand::Beside,
+        }
+    }
+
     /// What the machine is like, as of a moment ago.
     fn machine(&mut self, places: &[(Place, PathBuf)]) -> Machine {
         match &self.seen {
@@ -158,7 +184,16 @@ impl Arbiter<'_> {
             if let Some(check) = self.impossible(&applicant.request, &view.machine) {
                 return Ok(Admission::Impossible(check));
             }
-            if applicant.max_wait.is_some_and(|max| waited >= max) {
+            // The distance of two starts is over in a moment, and drops nobody.
+            let patience = if view.refuses_only(Signal::Spacing) {
+                SPACING_MAX
+            } else {
+                Duration::ZERO
+            };
+            if applicant
+                .max_wait
+                .is_some_and(|max| waited >= max + patience)
+            {
                 let record = view.record(waited, self.count_waiting(&attempts));
                 return Ok(Admission::Dropped(Box::new(record), view));
             }
@@ -171,7 +206,8 @@ impl Arbiter<'_> {
             }
             self.wait_in_sight(&mut attempts, &view);
             let left = applicant.max_wait.map(|max| max.saturating_sub(waited));
-            let length = pause_after(&view, applicant.is_interactive);
+            let length = pause_after(&view, attempts.stand());
+            let left = left.filter(|left| !left.is_zero());
             let length = left.map_or(length, |left| length.min(left));
             if pause(&Obstacle::Guard(&view), None, length) == Woken::Stop {
                 return Ok(Admission::Stopped);
@@ -353,7 +389,7 @@ impl Arbiter<'_> {
     /// Runs that wait; who did not wait has no need to know.
     fn count_waiting(&self, attempts: &Attempts<'_>) -> usize {
         match attempts.ticket {
-            Some(_) => waiting::count(&self.slots),
+            Some(_) => waiting::count(&self.slots).saturating_sub(1),
             None => 0,
         }
     }
@@ -370,20 +406,20 @@ impl Arbiter<'_> {
 ///
 /// Who does not wait at all has no right to progress.
 fn is_due(max_wait: Option<Duration>, waited: Duration) -> bool {
-    let max = max_wait.unwrap_or(WAIT_WITHOUT_END);
+    let max = max_wait.map_or(WAIT_WITHOUT_END, |max| max.min(WAIT_WITHOUT_END));
     !max.is_zero() && waited * 2 >= max
 }
 
 /// How long to wait before the next look: not long when only other jobs are in the way.
-fn pause_after(view: &View, is_interactive: bool) -> Duration {
+fn pause_after(view: &View, stand: Stand) -> Duration {
     let of_jobs = [Signal::Jobs, Signal::Cost, Signal::Spacing];
     let mut refusals = view.checks.iter().filter(|check| check.refuses);
-    match (
-        refusals.all(|check| of_jobs.contains(&check.signal)),
-        is_interactive,
-    ) {
-        (true, false) => LOOK_AT_SLOTS,
-        (true, true) => LOOK_AT_SLOTS * 5,
-        (false, _) => LOOK,
+    let is_soon = refusals.all(|check| of_jobs.contains(&check.signal));
+    match (stand, is_soon) {
+        (Stand::Head, true) => LOOK_AT_SLOTS,
+        (Stand::Terminal, true) => LOOK_AT_SLOTS * 5,
+        (Stand::Head | Stand::Terminal, false) => LOOK,
+        // Not all at the same moment.
+        (Stand::Beside, _) => LOOK_BESIDE + LOOK_AT_SLOTS * (std::process::id() % 50),
     }
 }

@@ -70,7 +70,7 @@ impl Default for Guard {
             pids_headroom: 200,
             start_spacing: Span::milliseconds(250),
             max_wait: MaxWait::default(),
-            aging: Span::minutes(10),
+            aging: Span::minutes(5),
             drop: DropNotice::default(),
             command: None,
             jitter: Jitter::default(),

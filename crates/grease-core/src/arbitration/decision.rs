@@ -349,7 +349,7 @@ fn at_least(signal: Signal, value: f64, limit: f64, what: &str) -> Check {
 }
 
 fn mebibytes(bytes: u64) -> f64 {
-    as_f64(bytes / (1 << 20))
+    as_f64(bytes) / f64::from(1 << 20)
 }
 
 fn count(number: usize) -> f64 {

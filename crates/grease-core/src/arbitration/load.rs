@@ -23,6 +23,9 @@ pub struct Residue {
 impl Residue {
     /// How much it is at a later time; never below nothing, and nothing if it is of no use.
     pub fn at(self, now_s: f64) -> f64 {
+        if self.at_s > now_s {
+            return 0.0; // Of another clock.
+        }
         let load = self.load * decay(now_s - self.at_s);
         if load.is_finite() { load.max(0.0) } else { 0.0 }
     }

@@ -1,7 +1,10 @@
 //! The site's own command, which is asked as well: exit 0 admits, 1 refuses.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal as ProcessSignal};
 
 use super::decision::at_most;
 use super::view::View;
@@ -66,6 +69,7 @@ fn ask(command: &Words) -> Result<Check, String> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("`{program}` cannot be run: {error}"))?;
     match code_of(&mut child)? {
@@ -78,6 +82,13 @@ fn ask(command: &Words) -> Result<Check, String> {
     }
 }
 
+/// Kills a command with what it has started, as far as that stayed in its group.
+fn kill_group(child: &Child) {
+    if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+        rustix::process::kill_process_group(group, ProcessSignal::KILL).ok();
+    }
+}
+
 fn code_of(child: &mut Child) -> Result<Option<i32>, String> {
     let begun = Instant::now();
     loop {
@@ -85,7 +96,7 @@ fn code_of(child: &mut Child) -> Result<Option<i32>, String> {
             Ok(Some(status)) => return Ok(status.code()),
             Ok(None) if begun.elapsed() < TIME_MAX => std::thread::sleep(LOOK),
             Ok(None) => {
-                child.kill().ok(); // It may end at this moment.
+                kill_group(child); // It may end at this moment.
                 child.wait().ok();
                 return Err(format!("it took longer than {} s", TIME_MAX.as_secs()));
             }

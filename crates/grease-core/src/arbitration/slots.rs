@@ -275,6 +275,7 @@ impl Gate<'_> {
             last_start: self
                 .memory
                 .last_start_s
+                .filter(|start| *start <= self.now_s) // Of another clock, or a joke.
                 .map(|start| seconds(self.now_s - start)),
         }
     }

@@ -105,6 +105,11 @@ impl Place {
         }
     }
 
+    /// Whether it is our turn, and not that we went past it.
+    pub(super) fn is_in_queue(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Says that we are alive, from time to time.
     pub(super) fn beat(&mut self) {
         if self.beaten.is_some_and(|beaten| beaten.elapsed() < BEAT) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::decision::Occupancy;
 use super::slots::Holder;
-use crate::model::guard::{Check, GuardRecord};
+use crate::model::guard::{Check, GuardRecord, Signal};
 use crate::sys::machine::Machine;
 
 /// Runs that are named in the record of a drop.
@@ -40,6 +40,12 @@ impl View {
     /// Whether something speaks against a start.
     pub fn refuses(&self) -> bool {
         self.checks.iter().any(|check| check.refuses)
+    }
+
+    /// Whether nothing but one signal speaks against a start.
+    pub fn refuses_only(&self, signal: Signal) -> bool {
+        let mut refusals = self.checks.iter().filter(|check| check.refuses);
+        refusals.all(|check| check.signal == signal)
     }
 
     /// What speaks against a start, in words.

@@ -133,7 +133,7 @@ settings! {
     #[schemars(range(min = 1, max = 1000))]
     max_running: u32,
     /// Where a scheduled tick runs once: on every `host` that has the crontab line, or on one
-    /// host of the `farm`.
+    /// host of the `farm`, which has the effect of `host` in this version.
     single_run: SingleRun,
     /// Longest run, `forever` for no limit; then it is asked to end, and after `grace` killed.
     timeout: Wait,

@@ -319,8 +319,11 @@ impl Pressure {
     /// The file may exist and still refuse to be read (`psi=1` is not set).
     fn read(name: &str) -> Result<Self, String> {
         read_bounded(&Path::new(PRESSURE).join(name), BYTES_MAX)
-            .map(|text| Self::parse(&text))
             .map_err(|error| error.to_string())
+            .and_then(|text| match Self::parse(&text) {
+                nothing if nothing == Self::default() => Err("it says nothing known".to_owned()),
+                pressure => Ok(pressure),
+            })
     }
 
     fn parse(text: &str) -> Self {

@@ -224,6 +224,17 @@ pub fn ancestors() -> Option<Vec<String>> {
     Some(names)
 }
 
+/// When this process was started, in ticks since boot; 0 where `/proc` does not tell.
+pub fn own_start() -> u64 {
+    stat(std::process::id().cast_signed()).map_or(0, |own| own.started)
+}
+
+/// Whether this process is in the foreground of the terminal that it reads from.
+pub fn is_in_foreground() -> bool {
+    let foreground = rustix::termios::tcgetpgrp(std::io::stdin());
+    foreground.is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
 /// Whether this process has a controlling terminal.
 pub fn has_terminal() -> bool {
     stat(std::process::id().cast_signed()).is_some_and(|own| own.terminal != 0)

@@ -47,6 +47,9 @@ pub(super) struct Court<'a> {
     pub(super) scratch_root: &'a Path,
 }
 
+/// To take a place of a key that is free takes less.
+const A_MOMENT: Duration = Duration::from_millis(50);
+
 /// What is held while the job runs.
 #[derive(Default)]
 pub(super) struct Leave {
@@ -67,6 +70,12 @@ impl Leave {
     pub(super) fn let_inherit(&self) -> io::Result<()> {
         self.slot.as_ref().map_or(Ok(()), Slot::let_inherit)?;
         self.key.as_ref().map_or(Ok(()), KeyLock::let_inherit)
+    }
+
+    /// Whether others were waited for.
+    pub(super) fn has_waited(&self) -> bool {
+        let of_guard = self.guard.as_ref().map_or(0, |guard| guard.waited_ms);
+        of_guard > 0 || self.overlap > A_MOMENT
     }
 
     /// Gives it back.
@@ -156,6 +165,7 @@ impl Court<'_> {
                 word: ErrorWord::GuardState,
                 text: format!("was dropped: {text}"),
                 hints: vec![
+                    self.explain(),
                     "`guard.on_guard_error` of the config says that nothing runs then".into(),
                 ],
                 guard: None,

@@ -25,8 +25,8 @@ impl Court<'_> {
         let mut patience = Patience::new(self.signals, self.report, "--overlap allow runs both");
         let mut wait = |holder: Option<&Holder>, length: Duration| {
             let why = || match holder {
-                Some(holder) => format!("it still runs: {holder}"),
-                None => "it still runs".to_owned(),
+                Some(holder) => format!("another run of the job: {holder}"),
+                None => "another run of the job".to_owned(),
             };
             patience.pause(&why, None, length) != Woken::Stop
         };
@@ -49,14 +49,19 @@ impl Court<'_> {
 
     /// Asks a run of ours to end.
     fn end(&self, holder: &Holder, ask: Ask) -> Result<(), String> {
-        let strange = || format!("it is no run of {}", self.caller.account.name);
+        let strange = || {
+            let user = &self.caller.account.name;
+            format!(
+                "no greaserun of {user} has it: it is another user's, or what a killed run left"
+            )
+        };
         let registry = self.registry.ok_or_else(strange)?;
         let run: RunId = holder.run.parse().map_err(|_| strange())?;
         let ask = match ask {
             Ask::Term => registry::Ask::Term,
             Ask::Kill => registry::Ask::Kill,
         };
-        match registry.end(run, ask) {
+        match registry.end(run, &self.named.key, ask) {
             Ok(true) => {
                 self.report.detail(&format!("asked run {run} to end"));
                 Ok(())
@@ -73,13 +78,13 @@ impl Court<'_> {
             format!(" after {}", duration(busy.waited))
         };
         let holder = busy.holder.as_ref();
-        let holder = holder.map(|holder| format!("it runs as process {}: {holder}", holder.pid));
+        let holder = holder.map(|holder| format!("process {} has it: {holder}", holder.pid));
         let hint = "--overlap says what happens then, --key which runs are the same job".to_owned();
         Dropped {
             key: self.named.key.clone(),
             word: ErrorWord::Overlap,
             text: format!("was skipped{waited}: {}", busy.why),
-            hints: holder.into_iter().chain([hint]).collect(),
+            hints: holder.into_iter().chain([hint, self.explain()]).collect(),
             guard: None,
         }
     }

@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use grease_core::arbitration::admission::{Admission, Admitted, Applicant, Arbiter, Obstacle};
 use grease_core::arbitration::decision::Request;
+use grease_core::arbitration::overlap::Rule;
 use grease_core::arbitration::view::View;
 use grease_core::model::guard::{Check, GuardRecord};
 use grease_core::model::jobs::JobSettings;
 use grease_core::model::quantity::Bytes;
 use grease_core::model::{ErrorKind, ErrorWord};
 
-use super::{Court, Leave, given_up};
+use super::{A_MOMENT, Court, Leave, given_up};
 use crate::failure::Failure;
 use crate::greaserun::dry_run::quoted;
 use crate::greaserun::halt::{Dropped, Halt};
 use crate::greaserun::patience::Patience;
 use crate::terminal::duration;
+
+/// Longest wait at least, for a run that has ended another one.
+const AFTER_REPLACING: Duration = Duration::from_mins(10);
 
 impl Court<'_> {
     /// Applies for a slot.
@@ -23,8 +27,8 @@ impl Court<'_> {
         let applicant = Applicant {
             request: Request::from(&self.named.settings),
             holder: self.holder(),
-            max_wait: self.max_wait().map(|max| max.saturating_sub(leave.overlap)),
-            is_interactive: self.caller.on_terminal,
+            max_wait: self.wait_for_slot(leave.overlap),
+            is_interactive: self.caller.in_foreground,
             is_forced: self.arguments.force,
         };
         let mut patience = Patience::new(self.signals, self.report, "--force starts it anyway");
@@ -62,6 +66,18 @@ impl Court<'_> {
         }
     }
 
+    /// Longest wait for a slot. Who had to end another run for it does not give up at once: then
+    /// neither would run.
+    fn wait_for_slot(&self, waited: Duration) -> Option<Duration> {
+        let max = self.max_wait()?;
+        let has_replaced = matches!(self.rule(), Rule::Replace { .. }) && waited > A_MOMENT;
+        Some(if has_replaced {
+            max.max(AFTER_REPLACING)
+        } else {
+            max.saturating_sub(waited)
+        })
+    }
+
     fn dropped(&self, record: GuardRecord, view: &View) -> Dropped {
         let first = record.refusals().next();
         let word = first.map_or(ErrorWord::GuardState, |check| check.signal.error());
@@ -84,7 +100,7 @@ impl Court<'_> {
     }
 
     /// The one command that explains a refusal.
-    fn explain(&self) -> String {
+    pub(super) fn explain(&self) -> String {
         let JobSettings {
             cost,
             mem,

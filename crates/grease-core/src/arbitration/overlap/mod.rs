@@ -184,7 +184,9 @@ impl KeyLock {
 impl fmt::Display for Why {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden | Self::TooLong => formatter.write_str("the job still runs"),
+            Self::Forbidden | Self::TooLong => {
+                formatter.write_str("another run of the job has not ended")
+            }
             Self::Superseded => formatter.write_str("a newer start of the job waits"),
             Self::Refuses(why) => {
                 write!(formatter, "the job still runs and cannot be ended: {why}")

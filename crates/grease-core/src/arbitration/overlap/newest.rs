@@ -20,6 +20,8 @@ const NEXT_POLL: Duration = Duration::from_millis(1);
 /// Who came last of those that wait, as it stands in `next`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Newest {
+    /// Version of this format.
+    pub(super) v: u32,
     pub(super) boot: String,
     /// Time since boot, so that a clock that jumps changes nothing.
     pub(super) came_ns: u64,
@@ -41,6 +43,7 @@ impl Newest {
     /// Nobody came.
     pub(super) fn nobody(boot: &str) -> Self {
         Self {
+            v: 1,
             boot: boot.to_owned(),
             came_ns: 0,
             run: String::new(),

@@ -13,6 +13,9 @@ use crate::model::short_hash;
 /// Distance of two tries to take a place.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Most places of a key (`jobs.defaults.max_running`).
+const PLACES_MAX: u32 = 1000;
+
 /// One start on its way.
 pub(super) struct Start<'a> {
     files: &'a Slots,
@@ -110,17 +113,36 @@ impl<'a> Start<'a> {
 
     /// Takes a free place, or finds out who is in the way, if that can be read: it cannot while a
     /// run that has just got its place is about to say so.
+    ///
+    /// Runs in any place count, whatever rule they came by.
     fn take(&mut self) -> io::Result<Option<KeyLock>> {
         self.in_the_way = None;
-        for number in 0..self.claim.rule.places() {
-            let file = self.files.open(&format!("{}.{number}", self.name))?;
+        let places = self.claim.rule.places();
+        let (mut free, mut held) = (None, 0);
+        for number in 0..PLACES_MAX {
+            let name = format!("{}.{number}", self.name);
+            let file = if number < places && free.is_none() {
+                self.files.open(&name)?
+            } else {
+                match self.files.open_existing(&name) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                    other => other?,
+                }
+            };
             if file.try_lock().is_ok() {
-                write(&file, self.claim.holder)?;
-                return Ok(Some(KeyLock { file }));
+                free = free.or(Some(file));
+                continue;
+            }
+            held += 1;
+            if held == places {
+                self.in_the_way = self.in_the_way.take().or_else(|| read(&file));
+                return Ok(None);
             }
             self.in_the_way = self.in_the_way.take().or_else(|| read(&file));
         }
-        Ok(None)
+        let Some(file) = free else { return Ok(None) };
+        write(&file, self.claim.holder)?;
+        Ok(Some(KeyLock { file }))
     }
 
     /// Ends the run in the way step by step, or says why not.
