@@ -169,7 +169,7 @@ fn nobody_replaces_the_run_of_another_user() {
     assert_eq!(finished.code, Some(75), "{}", finished.all());
     let said = finished.err();
     assert!(
-        said.contains("cannot be ended: it is no run of root"),
+        said.contains("cannot be ended: no greaserun of root has it"),
         "{said}"
     );
     assert_eq!(only(&host.sandbox, "ours").words(), ("skip", "overlap"));

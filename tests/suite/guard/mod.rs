@@ -15,6 +15,7 @@ mod site;
 mod spread;
 mod state;
 mod storm;
+mod symptoms;
 mod terminal;
 mod waiting;
 

@@ -30,13 +30,10 @@ fn a_job_that_must_not_overlap_is_skipped_and_the_first_goes_on() {
     assert_eq!(second.code, Some(75), "{}", second.all());
     let said = second.err();
     assert!(
-        said.contains("second was skipped: the job still runs\n"),
+        said.contains("second was skipped: another run of the job has not ended\n"),
         "{said}"
     );
-    let process = format!(
-        "hint: it runs as process {}: first (run ",
-        first.running.pid()
-    );
+    let process = format!("hint: process {} has it: first (run ", first.running.pid());
     assert!(said.contains(&process), "{said}");
     assert_eq!(only(&sandbox, "second").words(), ("skip", "overlap"));
     let other = shell(
@@ -274,7 +271,10 @@ fn a_process_that_a_record_names_wrongly_is_never_signalled() {
         let finished = shell(&sandbox, &options, "exit 0").finish();
         assert_eq!(finished.code, Some(75), "{}", finished.all());
         let said = finished.err();
-        assert!(said.contains("the job still runs"), "{said}");
+        assert!(
+            said.contains("the job still runs and cannot be ended"),
+            "{said}"
+        );
     }
     for mut running in [innocent, holder] {
         assert!(!running.has_ended());

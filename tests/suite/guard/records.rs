@@ -92,7 +92,7 @@ fn skips_count_as_drops_do() {
     };
     let said: Vec<String> = (0..3).map(|_| skip().err()).collect();
     assert_eq!((said[0].as_str(), said[1].as_str()), ("", ""));
-    let told = "greaserun: tick was skipped: the job still runs\n";
+    let told = "greaserun: tick was skipped: another run of the job has not ended\n";
     assert!(said[2].contains(told), "{}", said[2]);
     holder.finish();
 }

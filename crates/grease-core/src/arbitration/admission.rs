@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::config::Guard;
 use super::decision::{self, Limits, Request};
+use super::pace::{LOOK, Stand, is_due, pause_after};
 use super::site::Site;
 use super::slots::{Gate, Holder, Seen, Slot, Slots};
 use super::turnstile::{self, Entry};
@@ -17,21 +18,9 @@ use crate::model::jobs::Priority;
 use crate::sys::clock;
 use crate::sys::machine::{self, Machine, Place};
 
-/// How often the machine is looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// How often the slots are looked at while nothing but other jobs is in the way.
-const LOOK_AT_SLOTS: Duration = Duration::from_millis(10);
-
-/// How long beyond its time a job waits for the distance to the last start alone.
-const SPACING_MAX: Duration = Duration::from_secs(5);
-
-/// How often those look who are not in the queue, since they let others pass or its head is stopped:
-/// they may be many.
-const LOOK_BESIDE: Duration = Duration::from_millis(1500);
-
-/// Half of this is what a job that waits for longer waits before `min_running` helps it.
-const WAIT_WITHOUT_END: Duration = Duration::from_mins(10);
+/// How long beyond its time a job waits for what is over in a moment: the distance to the last start,
+/// and those who came before and wait for that.
+const BRIEF_MAX: Duration = Duration::from_secs(5);
 
 /// A request for a slot, and who makes it.
 #[derive(Debug, Clone)]
@@ -121,17 +110,6 @@ struct Attempts<'a> {
     seen: Option<(Instant, Machine)>,
 }
 
-/// Where a run that waits stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    /// At the head of its queue: there is one.
-    Head,
-    /// On a terminal, in no queue.
-    Terminal,
-    /// Beside the queue; there may be many.
-    Beside,
-}
-
 impl Attempts<'_> {
     fn stand(&self) -> Stand {
         match &self.place {
@@ -171,7 +149,7 @@ impl Arbiter<'_> {
         // the turn is only ever held by one that waits.
         if is_to_queue && turnstile::is_busy(&self.slots, applicant.request.priority) {
             is_to_queue = false;
-            if let Some(end) = self.queue(&mut attempts, pause)? {
+            if let Some(end) = self.queue(&mut attempts, applicant.max_wait, pause)? {
                 return Ok(end);
             }
         }
@@ -184,22 +162,19 @@ impl Arbiter<'_> {
             if let Some(check) = self.impossible(&applicant.request, &view.machine) {
                 return Ok(Admission::Impossible(check));
             }
-            // The distance of two starts is over in a moment, and drops nobody.
-            let patience = if view.refuses_only(Signal::Spacing) {
-                SPACING_MAX
-            } else {
-                Duration::ZERO
-            };
-            if applicant
-                .max_wait
-                .is_some_and(|max| waited >= max + patience)
-            {
+            // What is over in a moment drops nobody.
+            let is_brief = view.refuses_for_a_moment();
+            let beyond = if is_brief { BRIEF_MAX } else { Duration::ZERO };
+            let limit = applicant.max_wait.map(|max| max + beyond);
+            if limit.is_some_and(|limit| waited >= limit) {
                 let record = view.record(waited, self.count_waiting(&attempts));
                 return Ok(Admission::Dropped(Box::new(record), view));
             }
+            is_to_queue |= attempts.is_behind;
             if is_to_queue {
                 is_to_queue = false;
-                match self.queue(&mut attempts, pause)? {
+                let within = limit.map(|limit| limit.saturating_sub(waited));
+                match self.queue(&mut attempts, within, pause)? {
                     Some(end) => return Ok(end),
                     None => continue,
                 }
@@ -219,9 +194,11 @@ impl Arbiter<'_> {
     fn queue(
         &self,
         attempts: &mut Attempts<'_>,
+        within: Option<Duration>,
         pause: &mut Pause<'_>,
     ) -> io::Result<Option<Admission>> {
         let applicant = attempts.applicant;
+        attempts.is_behind = false;
         let priority = applicant.request.priority;
         if let Some(place) = turnstile::try_enter(&self.slots, priority)? {
             attempts.place = Some(place);
@@ -231,14 +208,14 @@ impl Arbiter<'_> {
         if let Some(check) = self.impossible(&applicant.request, &machine) {
             return Ok(Some(Admission::Impossible(check)));
         }
-        if applicant.max_wait.is_some_and(|max| max.is_zero()) {
+        if within.is_some_and(|within| within.is_zero()) {
             // The one attempt that there is time for tells what is in the way.
             attempts.is_behind = true;
             return Ok(None);
         }
         attempts.ticket = Ticket::open(&self.slots, applicant.holder.clone(), "others wait").ok();
         let mut sleep = |turn: BorrowedFd<'_>, length| pause(&Obstacle::Queue, Some(turn), length);
-        match turnstile::enter(&self.slots, priority, applicant.max_wait, &mut sleep)? {
+        match turnstile::enter(&self.slots, priority, within, &mut sleep)? {
             Entry::Turn(place) => attempts.place = Some(place),
             Entry::TooLate => attempts.is_behind = true,
             Entry::Stopped => return Ok(Some(Admission::Stopped)),
@@ -399,27 +376,5 @@ impl Arbiter<'_> {
             config: self.config,
             cpus: machine.cpus,
         }
-    }
-}
-
-/// Whether the job has waited for half of its time.
-///
-/// Who does not wait at all has no right to progress.
-fn is_due(max_wait: Option<Duration>, waited: Duration) -> bool {
-    let max = max_wait.map_or(WAIT_WITHOUT_END, |max| max.min(WAIT_WITHOUT_END));
-    !max.is_zero() && waited * 2 >= max
-}
-
-/// How long to wait before the next look: not long when only other jobs are in the way.
-fn pause_after(view: &View, stand: Stand) -> Duration {
-    let of_jobs = [Signal::Jobs, Signal::Cost, Signal::Spacing];
-    let mut refusals = view.checks.iter().filter(|check| check.refuses);
-    let is_soon = refusals.all(|check| of_jobs.contains(&check.signal));
-    match (stand, is_soon) {
-        (Stand::Head, true) => LOOK_AT_SLOTS,
-        (Stand::Terminal, true) => LOOK_AT_SLOTS * 5,
-        (Stand::Head | Stand::Terminal, false) => LOOK,
-        // Not all at the same moment.
-        (Stand::Beside, _) => LOOK_BESIDE + LOOK_AT_SLOTS * (std::process::id() % 50),
     }
 }

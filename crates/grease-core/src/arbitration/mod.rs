@@ -11,6 +11,7 @@ mod holder;
 pub mod load;
 mod outlook;
 pub mod overlap;
+mod pace;
 mod site;
 pub mod slots;
 pub mod spread;

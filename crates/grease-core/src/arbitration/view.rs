@@ -42,10 +42,10 @@ impl View {
         self.checks.iter().any(|check| check.refuses)
     }
 
-    /// Whether nothing but one signal speaks against a start.
-    pub fn refuses_only(&self, signal: Signal) -> bool {
+    /// Whether nothing speaks against a start but that others have just started, or go first.
+    pub fn refuses_for_a_moment(&self) -> bool {
         let mut refusals = self.checks.iter().filter(|check| check.refuses);
-        refusals.all(|check| check.signal == signal)
+        refusals.all(|check| matches!(check.signal, Signal::Spacing | Signal::Priority))
     }
 
     /// What speaks against a start, in words.
