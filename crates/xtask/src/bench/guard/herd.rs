@@ -296,7 +296,7 @@ mod tests {
         assert!(job.status().unwrap().success());
         // Other tests of this process may wait for children of theirs meanwhile.
         let burnt = cpu_of_children().unwrap().saturating_sub(before);
-        assert!(burnt >= Duration::from_secs(1), "{burnt:?}");
+        assert!(burnt >= Duration::from_millis(900), "{burnt:?}"); // In ticks of the kernel.
         let left = std::fs::read_dir(herd.place.join("running")).unwrap();
         assert_eq!(left.count(), 0);
         let counts = fs_err::read_to_string(herd.place.join("counts")).unwrap();
