@@ -21,8 +21,7 @@ use crate::bench::{Aim, Bound};
 
 /// Burns one CPU-second and no more, by the kernel's own count: the limit is in seconds of CPU
 /// time, and its signal ends the loop. Before, it notes how many run with it.
-const JOB: &str = "\
-#!/bin/sh
+const JOB: &str = "#!/bin/sh
 place=$1 own=$1/running/$$
 : > \"$own\"
 set -- \"$place\"/running/*
