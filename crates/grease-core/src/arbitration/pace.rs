@@ -39,9 +39,14 @@ pub(super) fn is_due(max_wait: Option<Duration>, waited: Duration) -> bool {
 
 /// How long to wait before the next look: not long when only other jobs are in the way.
 pub(super) fn pause_after(view: &View, stand: Stand) -> Duration {
-    let of_jobs = [Signal::Jobs, Signal::Cost, Signal::Spacing];
+    // The end of one of our jobs changes the corrected load at once.
+    let is_ours = |signal| match signal {
+        Signal::Jobs | Signal::Cost | Signal::Spacing => true,
+        Signal::Load => !view.held.is_empty(),
+        _ => false,
+    };
     let mut refusals = view.checks.iter().filter(|check| check.refuses);
-    let is_soon = refusals.all(|check| of_jobs.contains(&check.signal));
+    let is_soon = refusals.all(|check| is_ours(check.signal));
     match (stand, is_soon) {
         (Stand::Head, true) => LOOK_AT_SLOTS,
         (Stand::Terminal, true) => LOOK_AT_SLOTS * 5,
