@@ -79,12 +79,11 @@ fn wait_until_announced(sandbox: &Sandbox) -> Instant {
             return false;
         };
         let run = run.file_name().unwrap().to_str().unwrap().to_owned();
-        let names = super::names(&directory).into_iter();
-        let mut next = names.filter(|name| name.ends_with(".next"));
-        next.any(|name| {
-            fs_err::read_to_string(directory.join(name))
-                .unwrap()
-                .contains(&run)
+        // In the place of a key stands who has it, so that only a newcomer's id is found.
+        let mut files = super::names(&directory).into_iter();
+        files.any(|name| {
+            let text = fs_err::read_to_string(directory.join(name)).unwrap();
+            text.contains(&run)
         })
     });
     Instant::now()
