@@ -30,7 +30,7 @@ fn with_state_of_its_own(sandbox: &Sandbox, config: &Path, arguments: &[&str]) -
         return Some(sandbox.program(words.remove(0)).arguments(words));
     }
     let unshare = require(Component::MountNamespace)?.path;
-    let script = "mount -t tmpfs tmpfs /var/spool; exec \"$@\"";
+    let script = "mount -t tmpfs tmpfs /var/spool; mount -t tmpfs tmpfs /run; exec \"$@\"";
     let run = sandbox
         .program(unshare)
         .arguments(["--mount", "sh", "-ec", script, "sh"]);
