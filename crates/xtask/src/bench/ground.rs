@@ -1,8 +1,9 @@
 //! Where benchmarks run: release builds of the programs, and a directory for what they need.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use grease_testkit::component;
@@ -76,6 +77,28 @@ impl Ground {
     pub(super) fn example(&self, name: &str) -> Command {
         silent(self.examples.join(name))
     }
+}
+
+/// Starts a greaserun whose job says `runs`, and then runs until its input ends; returns once it
+/// does.
+pub(super) fn until_it_runs(mut greaserun: Command) -> Result<Child> {
+    let mut child = greaserun
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().context("standard output is a pipe")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    ensure!(line == "runs\n", "the job said `{line}`");
+    Ok(child)
+}
+
+/// Lets such a job end, which must succeed.
+pub(super) fn let_go(mut greaserun: Child) -> Result<()> {
+    drop(greaserun.stdin.take());
+    let status = greaserun.wait()?;
+    ensure!(status.success(), "greaserun failed with {status}");
+    Ok(())
 }
 
 /// A command that prints to nowhere.

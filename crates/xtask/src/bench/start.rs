@@ -1,13 +1,10 @@
 //! What greaserun adds to a job that does nothing, and what it holds in memory meanwhile.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use grease_testkit::jar::JarBuilder;
 
 use super::comparison::{Comparison, Contestant};
-use super::ground::{Ground, silent};
+use super::ground::{Ground, let_go, silent, until_it_runs};
 use super::memory::{self, Memory};
 use super::{Aim, Bound, Chapter};
 
@@ -84,18 +81,9 @@ fn shell_name() -> Result<String> {
 }
 
 fn while_a_job_runs(ground: &Ground) -> Result<Memory> {
-    let mut greaserun = ground.greaserun("shell", &ground.path("small.jar"), &["waiting.sh"]);
-    let mut child = greaserun
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = child.stdout.take().context("standard output is a pipe")?;
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line)?;
-    ensure!(line == "runs\n", "the job said `{line}`");
+    let greaserun = ground.greaserun("shell", &ground.path("small.jar"), &["waiting.sh"]);
+    let child = until_it_runs(greaserun)?;
     let memory = memory::of(&child)?.context("greaserun ended before its job")?;
-    drop(child.stdin.take());
-    let status = child.wait()?;
-    ensure!(status.success(), "greaserun failed with {status}");
+    let_go(child)?;
     Ok(memory)
 }

@@ -3,15 +3,14 @@
 mod herd;
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::comparison::{Comparison, Contestant};
-use super::ground::{Ground, silent};
+use super::ground::{Ground, let_go, silent, until_it_runs};
 use super::{Aim, Bound, Chapter};
 
 /// The exit code of a run that was dropped (`EX_TEMPFAIL`).
@@ -171,16 +170,7 @@ impl Scene<'_> {
     /// A job that holds a slot; returns once it does.
     fn hold(&self, place: &Place) -> Result<Child> {
         let words = ["--stdin", "inherit", "-r", "shell", "-", "--"];
-        let mut greaserun = self.greaserun(place, &[&words[..], &["sh", "-c", WAITING]].concat());
-        let mut child = greaserun
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().context("standard output is a pipe")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        ensure!(line == "runs\n", "the job said `{line}`");
-        Ok(child)
+        until_it_runs(self.greaserun(place, &[&words[..], &["sh", "-c", WAITING]].concat()))
     }
 }
 
@@ -195,13 +185,6 @@ impl Place {
         fs_err::write(&config, settings.to_string())?;
         Ok(Self { config, state })
     }
-}
-
-fn let_go(mut holder: Child) -> Result<()> {
-    drop(holder.stdin.take());
-    let status = holder.wait()?;
-    ensure!(status.success(), "greaserun failed with {status}");
-    Ok(())
 }
 
 /// A command so many times at once, as one that ends with the last of them.
