@@ -142,7 +142,7 @@ fn expected_signals() -> Vec<&'static str> {
     signals.extend(machine.load1.map(|_| "load"));
     signals.extend(machine.memory_full_avg10.map(|_| "memory-pressure"));
     signals.extend(machine.io_full_avg60.map(|_| "io-pressure"));
-    signals.extend(machine.process_room.map(|_| "processes"));
+    signals.extend(machine.processes.map(|_| "processes"));
     signals
 }
 
@@ -242,6 +242,7 @@ fn a_request_that_can_never_be_met_fails_at_once() {
         for (option, value, what) in [
             ("--cost", "4.5", "cost of the job alone: 4.50 (at most 4)"),
             ("--mem", "900TiB", "MiB of memory for the job alone"),
+            ("--disk", "900TiB", "MiB of disk space for the job alone"),
         ] {
             let job = format!("big{option}{busy}");
             let options = ["--job", &job, option, value, "--max-wait", "forever"];

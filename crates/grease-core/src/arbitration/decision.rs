@@ -112,6 +112,9 @@ pub fn impossible(request: &Request, machine: &Machine, limits: &Limits<'_>) -> 
     if cost.refuses {
         return Some(cost);
     }
+    if let Some(disk) = too_much_disk(request, machine) {
+        return Some(disk);
+    }
     let total = machine.memory.as_ref()?.total_bytes;
     let usable = total.saturating_sub(memory_floor(limits, total));
     let what = "MiB of memory for the job alone";
@@ -122,6 +125,20 @@ pub fn impossible(request: &Request, machine: &Machine, limits: &Limits<'_>) -> 
         what,
     );
     memory.refuses.then_some(memory)
+}
+
+/// Disk space that is more than the whole file system has.
+fn too_much_disk(request: &Request, machine: &Machine) -> Option<Check> {
+    let mut disks = machine.disks.iter();
+    let scratch = disks.find(|disk| disk.place == Place::Scratch)?;
+    let what = format!("MiB of disk space for the job alone ({})", scratch.path);
+    let disk = at_most(
+        Signal::Disk,
+        mebibytes(request.disk_bytes),
+        mebibytes(scratch.total_bytes),
+        &what,
+    );
+    disk.refuses.then_some(disk)
 }
 
 /// How many jobs may run for a priority: some slots are for high priority only.
@@ -318,12 +335,14 @@ fn of_one_disk(disk: &Disk, limit: &DiskLimits, extra_bytes: u64) -> Vec<Check> 
 }
 
 fn of_processes(machine: &Machine, limits: &Limits<'_>) -> Option<Check> {
-    let wanted = f64::from(limits.config.pids_headroom);
+    let (room, limit) = machine.processes?;
+    // A small limit is not all headroom.
+    let wanted = u64::from(limits.config.pids_headroom).min(limit / 4);
     let what = "processes that still fit into the control group";
     Some(at_least(
         Signal::Processes,
-        as_f64(machine.process_room?),
-        wanted,
+        as_f64(room),
+        as_f64(wanted),
         what,
     ))
 }
@@ -384,7 +403,7 @@ mod tests {
             memory_full_avg10: Some(0.0),
             io_full_avg60: Some(0.0),
             cpu_some_avg60: Some(0.0),
-            process_room: Some(10_000),
+            processes: Some((10_000, 20_000)),
             disks: vec![Disk {
                 place: Place::Scratch,
                 path: "/scratch".to_owned(),
@@ -456,7 +475,9 @@ mod tests {
                 idle.memory_full_avg10 = Some(10.0);
             }),
             (Signal::IoPressure, &|idle| idle.io_full_avg60 = Some(80.0)),
-            (Signal::Processes, &|idle| idle.process_room = Some(199)),
+            (Signal::Processes, &|idle| {
+                idle.processes = Some((199, 20_000));
+            }),
             (Signal::Disk, &|idle| idle.disks = disk(GIB, None)),
             (Signal::Inodes, &|idle| {
                 idle.disks = disk(400 * GIB, Some((1, 2_000_000)));
@@ -471,6 +492,17 @@ mod tests {
             change(&mut machine);
             assert_eq!(refused(&machine, &none), [expected], "{machine:?}");
         }
+    }
+
+    #[test]
+    fn a_small_limit_of_processes_is_not_all_headroom() {
+        let container = |room| Machine {
+            processes: Some((room, 128)),
+            ..idle()
+        };
+        let none = Occupancy::default();
+        assert_eq!(refused(&container(32), &none), []);
+        assert_eq!(refused(&container(31), &none), [Signal::Processes]);
     }
 
     #[test]
@@ -540,6 +572,11 @@ mod tests {
             ..request()
         };
         assert_eq!(of(large), Some(Signal::Memory));
+        let bulky = Request {
+            disk_bytes: 501 * GIB,
+            ..request()
+        };
+        assert_eq!(of(bulky), Some(Signal::Disk));
     }
 
     fn any_machine() -> impl Strategy<Value = Machine> {
@@ -625,7 +662,7 @@ mod tests {
                 cpu_some_avg60: machine.cpu_some_avg60.map(|cpu| cpu + more),
                 memory_full_avg10: machine.memory_full_avg10.map(|memory| memory + more),
                 memory_some_avg10: machine.memory_some_avg10.map(|memory| memory + more),
-                process_room: machine.process_room.map(|room| room / 2),
+                processes: machine.processes.map(|(room, limit)| (room / 2, limit)),
                 memory: machine.memory.map(|memory| Memory {
                     available_bytes: memory.available_bytes / 2,
                     swap_free_bytes: memory.swap_free_bytes / 2,

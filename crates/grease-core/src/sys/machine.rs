@@ -39,8 +39,8 @@ pub struct Machine {
     pub io_full_avg60: Option<f64>,
     /// % of 60 s in which some task waited for a CPU.
     pub cpu_some_avg60: Option<f64>,
-    /// Processes that still fit into the control group; absent without a limit.
-    pub process_room: Option<u64>,
+    /// Processes that still fit into the control group, and its limit; absent without one.
+    pub processes: Option<(u64, u64)>,
     /// Tasks that run or could.
     pub runnable: Option<u64>,
     /// Tasks in uninterruptible waits.
@@ -133,7 +133,8 @@ pub fn read(places: &[(Place, PathBuf)]) -> Machine {
         }
     };
     let (cpu, memory_pressure, io) = (of("cpu"), of("memory"), of("io"));
-    let memory = match memory() {
+    let groups = read_bounded(Path::new("/proc/self/cgroup"), BYTES_MAX).unwrap_or_default();
+    let memory = match memory(&groups) {
         Ok(memory) => Some(memory),
         Err(why) => {
             note("memory", why);
@@ -156,7 +157,7 @@ pub fn read(places: &[(Place, PathBuf)]) -> Machine {
         memory_full_avg10: memory_pressure.full_avg10,
         io_full_avg60: io.full_avg60,
         cpu_some_avg60: cpu.some_avg60,
-        process_room: process_room(),
+        processes: processes(&groups),
         runnable,
         blocked,
         disks,
@@ -203,7 +204,7 @@ fn count_of_list(list: &str) -> Option<u32> {
         .sum()
 }
 
-fn memory() -> Result<Memory, String> {
+fn memory(groups: &str) -> Result<Memory, String> {
     let mut system = System::new().map_err(|error| error.to_string())?;
     system.refresh_memory_specifics(MemoryRefreshKind::everything());
     let mut memory = Memory {
@@ -215,7 +216,7 @@ fn memory() -> Result<Memory, String> {
     if memory.total_bytes == 0 {
         return Err("/proc/meminfo says nothing".to_owned());
     }
-    for directory in groups("memory") {
+    for directory in directories(groups, "memory") {
         let number = |name: &str| -> Option<u64> {
             let text = read_bounded(&directory.join(name), BYTES_MAX).ok()?;
             text.trim().parse().ok()
@@ -247,11 +248,11 @@ fn inactive_file(directory: &Path) -> u64 {
         .unwrap_or(0)
 }
 
-/// The directories of this process's control group and of those above it, innermost first.
-fn groups(controller: &str) -> Vec<PathBuf> {
-    let text = read_bounded(Path::new("/proc/self/cgroup"), BYTES_MAX).unwrap_or_default();
+/// The directories of this process's control group and of those above it, innermost first, by what
+/// `/proc/self/cgroup` says.
+fn directories(groups: &str, controller: &str) -> Vec<PathBuf> {
     let mut directories = Vec::new();
-    for line in text.lines() {
+    for line in groups.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
             continue;
@@ -270,15 +271,16 @@ fn groups(controller: &str) -> Vec<PathBuf> {
     directories
 }
 
-fn process_room() -> Option<u64> {
+fn processes(groups: &str) -> Option<(u64, u64)> {
     let room = |directory: &PathBuf| {
         let number = |name: &str| -> Option<u64> {
             let text = read_bounded(&directory.join(name), BYTES_MAX).ok()?;
             text.trim().parse().ok()
         };
-        Some(number("pids.max")?.saturating_sub(number("pids.current")?))
+        let limit = number("pids.max")?;
+        Some((limit.saturating_sub(number("pids.current")?), limit))
     };
-    groups("pids").iter().filter_map(room).min()
+    directories(groups, "pids").iter().filter_map(room).min()
 }
 
 /// Runnable and blocked tasks (`proc_stat(5)`).
