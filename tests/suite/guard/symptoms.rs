@@ -1,8 +1,6 @@
 //! Faults that were found, each by its symptom.
 
-use std::time::{Duration, Instant};
-
-use grease_testkit::sandbox::{Sandbox, wait_until};
+use grease_testkit::sandbox::wait_until;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -71,24 +69,6 @@ fn drops_that_could_not_be_counted_were_never_told() {
     assert!(finished.err().contains("was dropped"), "{}", finished.all());
 }
 
-/// Waits until the youngest run says that it waits for its key; gives the time of that.
-fn wait_until_announced(sandbox: &Sandbox) -> Instant {
-    let directory = guard(sandbox, "key");
-    wait_until("the youngest waits for its key", || {
-        let Some(run) = sandbox.live().pop() else {
-            return false;
-        };
-        let run = run.file_name().unwrap().to_str().unwrap().to_owned();
-        // In the place of a key stands who has it, so that only a newcomer's id is found.
-        let mut files = super::names(&directory).into_iter();
-        files.any(|name| {
-            let text = fs_err::read_to_string(directory.join(name)).unwrap();
-            text.contains(&run)
-        })
-    });
-    Instant::now()
-}
-
 #[test]
 fn what_a_killed_run_left_ran_beside_the_one_that_had_waited_for_it() {
     let sandbox = sandbox_with(&json!({}));
@@ -100,10 +80,7 @@ fn what_a_killed_run_left_ran_beside_the_one_that_had_waited_for_it() {
     wait_until("its child runs", || sandbox.work("left.runs").exists());
     let before = sandbox.processes().len();
     let next = Held::start(&sandbox, "next", &with_child);
-    // Its first look at the key comes at once after it has said that it is there.
-    let begun = wait_until_announced(&sandbox);
-    let has_looked = || begun.elapsed() > Duration::from_millis(300);
-    wait_until("it has looked, and waits", has_looked);
+    wait_until("it waits, or is about to", || sandbox.live().len() == 3);
     leaving.signal(Signal::KILL);
     next.wait_until_it_runs();
     // Its own processes are as many as those of the one it waited for at most.

@@ -70,8 +70,7 @@ impl Stage<'_> {
             scratch_root: self.scratch_root,
         };
         let leave = court.hear()?;
-        // What was waited for may have been killed meanwhile.
-        if let Some(registry) = registry.filter(|_| leave.has_waited()) {
+        if let Some(registry) = registry.filter(|_| leave.may_follow_a_killed_run()) {
             let state_dir = state_dir(self.config);
             let guard = self
                 .spool

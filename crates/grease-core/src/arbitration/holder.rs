@@ -38,6 +38,25 @@ pub struct Holder {
     pub admitted_s: f64,
 }
 
+#[cfg(test)]
+impl Holder {
+    /// The holder of tests: a run of cost 1 in a boot called `boot`.
+    pub(super) fn of(run: &str) -> Self {
+        Self {
+            v: 1,
+            boot: "boot".to_owned(),
+            run: run.to_owned(),
+            job: "g:a#x".to_owned(),
+            user: "etl".to_owned(),
+            pid: 1,
+            cost: 1.0,
+            mem_bytes: 0,
+            priority: Priority::Normal,
+            admitted_s: 0.0,
+        }
+    }
+}
+
 /// Reads a text that people will see.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -342,11 +342,6 @@ impl Slot {
     pub fn let_inherit(&self) -> io::Result<()> {
         rustix::io::fcntl_setfd(&self.file, FdFlags::empty()).map_err(io::Error::from)
     }
-
-    /// The run in it.
-    pub fn holder(&self) -> &Holder {
-        &self.holder
-    }
 }
 
 fn name(number: usize) -> String {
@@ -388,29 +383,13 @@ pub(super) fn clear(file: &File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::jobs::Priority;
-
-    fn holder(run: &str, cost: f64) -> Holder {
-        Holder {
-            v: 1,
-            boot: "boot".to_owned(),
-            run: run.to_owned(),
-            job: "g:a#x".to_owned(),
-            user: "etl".to_owned(),
-            pid: 1,
-            cost,
-            mem_bytes: 0,
-            priority: Priority::Normal,
-            admitted_s: 0.0,
-        }
-    }
 
     fn take(slots: &Slots, run: &str, now_s: f64) -> Slot {
         let gate = slots.gate("boot", now_s).unwrap();
         let seen = gate.look().unwrap();
         let holder = Holder {
             admitted_s: now_s,
-            ..holder(run, 1.0)
+            ..Holder::of(run)
         };
         gate.take(&seen.held, holder).unwrap()
     }

@@ -139,20 +139,11 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::model::jobs::Priority;
 
     fn holder(run: &RunId, since_s: f64) -> Holder {
         Holder {
-            v: 1,
-            boot: "boot".to_owned(),
-            run: run.to_string(),
-            job: "g:a#x".to_owned(),
-            user: "etl".to_owned(),
-            pid: 1,
-            cost: 1.0,
-            mem_bytes: 0,
-            priority: Priority::Normal,
             admitted_s: since_s,
+            ..Holder::of(&run.to_string())
         }
     }
 

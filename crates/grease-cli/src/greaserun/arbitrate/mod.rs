@@ -19,6 +19,7 @@ use grease_core::model::guard::GuardRecord;
 use grease_core::model::quantity::Bytes;
 use grease_core::model::{ErrorWord, RunId};
 use grease_core::registry::Registry;
+use grease_core::sys::fs::Mounts;
 use grease_core::sys::{clock, state};
 
 use super::arguments::Arguments;
@@ -72,10 +73,11 @@ impl Leave {
         self.key.as_ref().map_or(Ok(()), KeyLock::let_inherit)
     }
 
-    /// Whether others were waited for.
-    pub(super) fn has_waited(&self) -> bool {
-        let of_guard = self.guard.as_ref().map_or(0, |guard| guard.waited_ms);
-        of_guard > 0 || self.overlap > A_MOMENT
+    /// Whether a run may have been killed since this one looked for those: one that had the key, or
+    /// any, if there was a wait.
+    pub(super) fn may_follow_a_killed_run(&self) -> bool {
+        let waited = self.guard.as_ref().map_or(0, |guard| guard.waited_ms);
+        waited > 0 || self.key.as_ref().is_some_and(|key| key.is_left_over)
     }
 
     /// Gives it back.
@@ -117,7 +119,9 @@ impl Court<'_> {
             return Ok(None);
         }
         let state_dir = state_dir(self.config);
-        let found = match state::guard_dir(state_dir, self.spool, &self.caller.account) {
+        let mounts = Mounts::read();
+        let found = state::guard_dir(state_dir, self.spool, &self.caller.account, &mounts);
+        let found = match found {
             Ok(found) => found,
             Err(error) => return self.without_state(&error).map(|()| None),
         };
@@ -137,6 +141,7 @@ impl Court<'_> {
                 &self.caller.account,
                 self.spool,
                 self.scratch_root,
+                &mounts,
             ),
             boot: self.caller.boot.clone(),
         }))

@@ -30,6 +30,8 @@ const END_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Keys {
     files: Slots,
+    /// What the files stand beside: who waits is told there.
+    slots: Slots,
 }
 
 /// What happens to a start while the job still runs.
@@ -113,13 +115,16 @@ pub enum Why {
 #[derive(Debug)]
 pub struct KeyLock {
     file: File,
+    /// Whether the run that had it before did not give it back: it was killed, or could not start.
+    pub is_left_over: bool,
 }
 
 impl Keys {
     /// The keys beside the slots.
     pub fn new(slots: &Slots) -> io::Result<Self> {
         let files = slots.below(DIRECTORY)?;
-        Ok(Self { files })
+        let slots = slots.clone();
+        Ok(Self { files, slots })
     }
 
     /// Asks for a place of a key. `wait` waits for a time, and says no to give up; `end` asks the
@@ -133,7 +138,7 @@ impl Keys {
         if claim.rule == (Rule::Allow { at_most: None }) {
             return Ok(Entry::Free(None));
         }
-        let mut start = Start::new(&self.files, claim);
+        let mut start = Start::new(self, claim);
         start.announce()?;
         let entry = start.wait_for_place(wait, end);
         if !matches!(entry, Ok(Entry::Free(_))) {

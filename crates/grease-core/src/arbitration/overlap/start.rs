@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use fs_err::File;
 
 use super::newest::{self, Asked, Newest, now_ns};
-use super::{Ask, Busy, Claim, END_MAX, Entry, KeyLock, Rule, Why};
-use crate::arbitration::slots::{Holder, Slots, read, write};
+use super::{Ask, Busy, Claim, END_MAX, Entry, KeyLock, Keys, Rule, Why};
+use crate::arbitration::slots::{Holder, read, write};
+use crate::arbitration::waiting::Ticket;
 use crate::model::short_hash;
 
 /// Distance of two tries to take a place.
@@ -18,7 +19,7 @@ const PLACES_MAX: u32 = 1000;
 
 /// One start on its way.
 pub(super) struct Start<'a> {
-    files: &'a Slots,
+    keys: &'a Keys,
     name: String,
     claim: &'a Claim<'a>,
     /// What stood in `next` before we came.
@@ -43,7 +44,7 @@ enum Step {
 }
 
 impl<'a> Start<'a> {
-    pub(super) fn new(files: &'a Slots, claim: &'a Claim<'a>) -> Self {
+    pub(super) fn new(keys: &'a Keys, claim: &'a Claim<'a>) -> Self {
         let Holder { boot, run, .. } = claim.holder;
         let own = Newest {
             came_ns: now_ns(),
@@ -51,7 +52,7 @@ impl<'a> Start<'a> {
             ..Newest::nobody(boot)
         };
         Self {
-            files,
+            keys,
             name: short_hash(claim.key),
             claim,
             before: Newest::nobody(boot),
@@ -69,7 +70,7 @@ impl<'a> Start<'a> {
     ) -> io::Result<Entry> {
         let longest = self.claim.rule.longest_wait(self.claim.max_wait);
         let begun = Instant::now();
-        let mut waited = Duration::ZERO;
+        let (mut waited, mut ticket) = (Duration::ZERO, None);
         loop {
             let why = match self.look(end)? {
                 Ok(lock) => return Ok(Entry::Free(Some(lock))),
@@ -83,10 +84,23 @@ impl<'a> Start<'a> {
                     waited,
                 }));
             }
+            self.wait_in_sight(&mut ticket);
             if !wait(self.in_the_way.as_ref(), left.min(LOOK)) {
                 return Ok(Entry::GivenUp);
             }
             waited = begun.elapsed();
+        }
+    }
+
+    /// Tells people what is waited for, as far as that can be written.
+    fn wait_in_sight(&self, ticket: &mut Option<Ticket>) {
+        let why = match &self.in_the_way {
+            Some(holder) => format!("another run of the job: {holder}"),
+            None => "another run of the job".to_owned(),
+        };
+        match ticket {
+            Some(ticket) => ticket.tell(&why),
+            None => *ticket = Ticket::open(&self.keys.slots, self.claim.holder.clone(), &why).ok(),
         }
     }
 
@@ -122,9 +136,9 @@ impl<'a> Start<'a> {
         for number in 0..PLACES_MAX {
             let name = format!("{}.{number}", self.name);
             let file = if number < places && free.is_none() {
-                self.files.open(&name)?
+                self.keys.files.open(&name)?
             } else {
-                match self.files.open_existing(&name) {
+                match self.keys.files.open_existing(&name) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                     other => other?,
                 }
@@ -133,16 +147,16 @@ impl<'a> Start<'a> {
                 free = free.or(Some(file));
                 continue;
             }
+            self.in_the_way = self.in_the_way.take().or_else(|| read(&file));
             held += 1;
             if held == places {
-                self.in_the_way = self.in_the_way.take().or_else(|| read(&file));
                 return Ok(None);
             }
-            self.in_the_way = self.in_the_way.take().or_else(|| read(&file));
         }
         let Some(file) = free else { return Ok(None) };
+        let is_left_over = read::<Holder>(&file).is_some();
         write(&file, self.claim.holder)?;
-        Ok(Some(KeyLock { file }))
+        Ok(Some(KeyLock { file, is_left_over }))
     }
 
     /// Ends the run in the way step by step, or says why not.
@@ -215,7 +229,7 @@ impl<'a> Start<'a> {
     /// it locked.
     fn lock_next(&self) -> io::Result<Option<File>> {
         if self.claim.rule.is_for_the_newest() {
-            newest::lock(self.files, &self.name)
+            newest::lock(&self.keys.files, &self.name)
         } else {
             Ok(None)
         }

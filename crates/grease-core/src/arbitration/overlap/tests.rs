@@ -10,7 +10,6 @@ use std::time::Instant;
 use super::newest::{Asked, Newest, now_ns};
 use super::*;
 use crate::arbitration::slots::write;
-use crate::model::jobs::Priority;
 use crate::model::short_hash;
 
 /// By then everything that a test waits for has happened.
@@ -50,7 +49,10 @@ impl Host {
         let name = format!("{}.0", short_hash(key));
         let file = self.keys.files.open(&name).unwrap();
         file.try_lock().unwrap();
-        KeyLock { file }
+        KeyLock {
+            file,
+            is_left_over: false,
+        }
     }
 
     /// A start that need not wait.
@@ -58,7 +60,7 @@ impl Host {
         let claim = Claim {
             key,
             rule,
-            holder: &holder(run),
+            holder: &Holder::of(run),
             max_wait: None,
         };
         let wait = &mut |_: Option<&Holder>, _| -> bool { panic!("`{run}` waits") };
@@ -82,25 +84,10 @@ impl Host {
         let claim = Claim {
             key: "key",
             rule,
-            holder: &holder(run),
+            holder: &Holder::of(run),
             max_wait,
         };
         self.keys.enter(&claim, wait, end).unwrap()
-    }
-}
-
-fn holder(run: &str) -> Holder {
-    Holder {
-        v: 1,
-        boot: "boot".to_owned(),
-        run: run.to_owned(),
-        job: "g:a#x".to_owned(),
-        user: "etl".to_owned(),
-        pid: 1,
-        cost: 1.0,
-        mem_bytes: 0,
-        priority: Priority::Normal,
-        admitted_s: 0.0,
     }
 }
 
@@ -434,7 +421,7 @@ fn what_a_dead_run_left_in_the_place_of_one_that_is_just_starting_is_no_refusal(
     };
     let mut wait = |_: Option<&Holder>, _| {
         if let Some(lock) = &*place.borrow() {
-            write(&lock.file, &holder("alive")).unwrap();
+            write(&lock.file, &Holder::of("alive")).unwrap();
         }
         true
     };
@@ -456,7 +443,7 @@ fn a_holder_that_has_not_said_who_it_is_is_looked_at_again() {
             }
             if *looks.borrow() == 3 {
                 let place = place.borrow();
-                write(&place.as_ref().unwrap().file, &holder("one")).unwrap();
+                write(&place.as_ref().unwrap().file, &Holder::of("one")).unwrap();
             }
             true
         };
