@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use grease_core::config::Config;
 use grease_core::sys::env::Env;
+use grease_core::sys::fs::Mounts;
 use grease_core::sys::host::Account;
 use grease_core::sys::machine::Place;
 use grease_core::sys::{fs, state};
@@ -23,17 +24,17 @@ pub(crate) fn scratch_root(config: &Config, spool: Option<&Path>) -> Option<Path
     spool.filter(has_room).map(|spool| spool.join(SCRATCH))
 }
 
-/// What is written to where.
+/// What is written to where, but for what is over a network.
 pub(crate) fn watched(
     config: &Config,
     env: &Env,
     account: &Account,
     spool: Option<&Path>,
     scratch_root: &Path,
+    mounts: &Mounts,
 ) -> Vec<(Place, PathBuf)> {
     let cache = state::planned_cache(state_dir(config), env, account);
     let spool = spool.map(|spool| (Place::Spool, spool.to_owned()));
-    let mounts = fs::Mounts::read();
     [
         (Place::Scratch, scratch_root.to_owned()),
         (Place::Cache, cache),

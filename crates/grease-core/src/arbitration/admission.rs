@@ -204,7 +204,7 @@ impl Arbiter<'_> {
             attempts.place = Some(place);
             return Ok(None);
         }
-        let machine = machine::read(&self.places);
+        let machine = attempts.machine(&self.places);
         if let Some(check) = self.impossible(&applicant.request, &machine) {
             return Ok(Some(Admission::Impossible(check)));
         }

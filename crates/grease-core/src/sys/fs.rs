@@ -11,7 +11,8 @@ use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 ///
 /// A longer file is an error, not a truncated text.
 pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
-    let mut text = String::new();
+    // What is read here is mostly shorter, and read at once then.
+    let mut text = String::with_capacity(4096);
     fs_err::File::open(path)?
         .take(bytes_max + 1)
         .read_to_string(&mut text)?;

@@ -69,6 +69,7 @@ pub fn guard_dir(
     state_dir: Option<&Path>,
     spool: Option<&Path>,
     account: &Account,
+    mounts: &Mounts,
 ) -> std::io::Result<GuardDir> {
     let is_root = account.uid == 0;
     let (path, is_own) = match (state_dir, spool) {
@@ -78,7 +79,7 @@ pub fn guard_dir(
         }
         (None, _) => (PathBuf::from(GUARD), false),
     };
-    refuse_network(&path)?;
+    refuse_network_among(mounts, &path)?;
     let is_missing = !path.exists();
     if is_missing && is_root {
         fs::open_dir(path.parent().unwrap_or(&path))?;
@@ -258,7 +259,11 @@ fn prepare(spool: &Path, account: &Account) -> std::io::Result<()> {
 }
 
 fn refuse_network(path: &Path) -> std::io::Result<()> {
-    match Mounts::read().remote(path) {
+    refuse_network_among(&Mounts::read(), path)
+}
+
+fn refuse_network_among(mounts: &Mounts, path: &Path) -> std::io::Result<()> {
+    match mounts.remote(path) {
         None => Ok(()),
         Some(kind) => Err(std::io::Error::new(
             std::io::ErrorKind::Unsupported,

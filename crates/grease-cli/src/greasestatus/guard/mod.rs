@@ -111,7 +111,14 @@ fn look(
     let arbiter = Arbiter {
         config: &config.guard,
         slots: Slots::to_look_at(directory.clone().unwrap_or_default()),
-        places: places::watched(&config, env, &account, Some(&spool), &scratch_root),
+        places: places::watched(
+            &config,
+            env,
+            &account,
+            Some(&spool),
+            &scratch_root,
+            &fs::Mounts::read(),
+        ),
         boot: host::boot_id(),
     };
     let slotted = Slotted::look(&arbiter, directory.as_deref(), &asked.request);
