@@ -103,7 +103,7 @@ fn a_costly_job_is_admitted_though_cheap_ones_keep_coming() {
 #[test]
 fn one_that_waits_only_for_what_it_asks_for_itself_lets_others_pass() {
     let sandbox = sandbox_with(&json!({}));
-    let disk = rustix::fs::statvfs(&sandbox.path("")).unwrap();
+    let disk = rustix::fs::statvfs(sandbox.path("")).unwrap();
     let all_of_it = format!("{}KiB", disk.f_blocks * disk.f_frsize / 1024);
     let options = ["--job", "large", "--disk", &all_of_it];
     let large = shell(&sandbox, &options, "exit 0").start();
