@@ -324,6 +324,7 @@ fn a_log_of_version_1_is_read() {
         args: vec!["load.sh".to_owned(), "2026-11-24".to_owned()],
         parent: Some("01JD0V3Z00R7D5G1H8W3Y2AEFS".to_owned()),
         pid: 4711,
+        log: None,
     };
     for value in [with_unknown_fields(&start), start] {
         assert_eq!(

@@ -157,6 +157,9 @@ fn event(run: RunId, job: &str, result: ResultWord, error: Option<ErrorWord>) ->
         drops: None,
         usage: None,
         leftovers: 0,
+        facts: None,
+        log_bytes: None,
+        omitted_bytes: 0,
     }
 }
 

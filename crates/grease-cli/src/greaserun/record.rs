@@ -139,6 +139,7 @@ pub(super) fn start_event(
             .collect(),
         parent: caller.parent.clone(),
         pid: std::process::id(),
+        log: None,
     }
 }
 

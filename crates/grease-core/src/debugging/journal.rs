@@ -322,6 +322,7 @@ mod tests {
             args: vec!["line\nfeed".repeat(100)],
             parent: None,
             pid: 1,
+            log: None,
         }
     }
 
@@ -341,6 +342,9 @@ mod tests {
             drops: None,
             usage: None,
             leftovers: 0,
+            facts: None,
+            log_bytes: None,
+            omitted_bytes: 0,
         }
     }
 

@@ -6,5 +6,6 @@ pub mod frame;
 pub mod history;
 pub mod journal;
 pub mod retention;
+pub mod share;
 
 pub use journal::Journal;

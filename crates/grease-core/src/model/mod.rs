@@ -19,8 +19,8 @@ pub use glob::Glob;
 pub use harmless::harmless;
 pub use job::{JobName, JobNameError};
 pub use record::{
-    EndEvent, ErrorWord, ExecuteEvent, FetchedRecord, ResultWord, StaleRecord, StartEvent,
-    UsageRecord, VERSION,
+    EndEvent, ErrorWord, ExecuteEvent, FetchedRecord, ResultWord, RunFacts, StaleRecord,
+    StartEvent, UsageRecord, VERSION,
 };
 pub use run_id::RunId;
 pub use short_hash::short_hash;

@@ -43,6 +43,9 @@ pub struct StartEvent {
     pub parent: Option<String>,
     /// Process id of greaserun.
     pub pid: u32,
+    /// Where the log will be on the share, below the user's directory; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 /// The job of a run is about to be started.
@@ -140,6 +143,42 @@ pub struct EndEvent {
     pub usage: Option<UsageRecord>,
     /// Processes that outlived the job's first one.
     pub leftovers: usize,
+    /// What the start event said, so that the end alone tells of the run; absent in older records,
+    /// and of a run whose start cannot be read.
+    #[serde(flatten)]
+    pub facts: Option<RunFacts>,
+    /// How long the log is; absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bytes: Option<u64>,
+    /// Bytes of output that the log lacks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted_bytes: u64,
+}
+
+/// What is known of a run when it starts, and said again when it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Login name.
+    pub user: String,
+    /// The host's name.
+    pub host: String,
+    /// When it started, in UTC with microseconds.
+    pub start: String,
+    /// `scheduled`, `manual` or `ci`.
+    pub trigger: String,
+    /// The runner's name.
+    pub runner: String,
+    /// The artifact as resolved, unless there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+    /// Where the log is on the share, below the user's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a run used.

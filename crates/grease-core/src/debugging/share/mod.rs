@@ -1,0 +1,3 @@
+//! The tree on shared storage, which only processes that can be abandoned touch.
+
+pub mod layout;
