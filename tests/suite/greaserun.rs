@@ -230,6 +230,7 @@ fn a_dry_run_prints_a_plan_that_can_be_pasted_and_starts_nothing() {
     export GREASE_RUN_ID=[RUN]
     export GREASE_SCRATCH_DIR=[SANDBOX]/state/spool/[UID]/scratch/[RUN]
     export GREASE_TRIGGER=manual
+    export TRACEPARENT=[TRACE]
     touch "it's {x}" y
     ----- stderr
     "#);
@@ -329,6 +330,9 @@ fn the_job_gets_its_run_in_the_environment() {
     assert_eq!(value("GREASE_JAR").unwrap(), jar.to_str().unwrap());
     assert_eq!(value("GREASE_ARTIFACT").unwrap(), jar.to_str().unwrap());
     assert_eq!(value("GREASE_TRIGGER").unwrap(), "manual");
+    let run: grease_core::model::RunId = start["run"].as_str().unwrap().parse().unwrap();
+    let trace = format!("00-{}-", run.as_uuid().simple());
+    assert!(value("TRACEPARENT").unwrap().starts_with(&trace));
     let scratch = PathBuf::from(value("GREASE_SCRATCH_DIR").unwrap());
     assert!(scratch.starts_with(sandbox.spool()) && !scratch.exists());
 }
@@ -459,7 +463,7 @@ fn as_cron_gives_the_job_what_cron_gives() {
     let out = finished.out();
     let lines: Vec<&str> = out
         .lines()
-        .filter(|line| !line.starts_with("GREASE_"))
+        .filter(|line| !line.starts_with("GREASE_") && !line.starts_with("TRACEPARENT="))
         .collect();
     let account = sandbox
         .program("/bin/sh")

@@ -126,6 +126,31 @@ pub struct RunVariables<'a> {
     pub scratch: &'a Path,
 }
 
+/// The trace that the job's own spans belong to, with the run as their parent
+/// (<https://www.w3.org/TR/trace-context/>).
+///
+/// A trace that the caller is part of goes on, else the run's id is that of the trace.
+fn traceparent(run: RunId, given: Option<&str>) -> String {
+    let bits = run.as_uuid().as_u128();
+    let span = u64::try_from(bits & u128::from(u64::MAX)).expect("64 bits");
+    let is_id = |text: &str, digits: usize| {
+        let is_hex = text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        text.len() == digits && is_hex && text.bytes().any(|byte| byte != b'0')
+    };
+    let given = given.and_then(|given| {
+        let fields: Vec<&str> = given.split('-').collect();
+        let [version, trace, parent, flags] = fields[..] else {
+            return None;
+        };
+        let is_whole = version == "00" && is_id(trace, 32) && is_id(parent, 16);
+        (is_whole && flags.len() == 2).then(|| (trace.to_owned(), flags.to_owned()))
+    });
+    let (trace, flags) = given.unwrap_or_else(|| (format!("{bits:032x}"), "01".to_owned()));
+    format!("00-{trace}-{span:016x}-{flags}")
+}
+
 /// Composes the environment of a job out of the caller's.
 ///
 /// `GREASE_SCHEDULE` stays behind: a run that a job starts is not scheduled itself.
@@ -133,6 +158,10 @@ pub fn environment(caller: &Env, command: &Command, run: &RunVariables<'_>) -> E
     let mut env = caller.clone();
     env.remove("GREASE_SCHEDULE");
     env.set("GREASE_RUN_ID", run.run.to_string());
+    env.set(
+        "TRACEPARENT",
+        traceparent(run.run, caller.text("TRACEPARENT")),
+    );
     env.set("GREASE_JOB", run.job);
     env.set("GREASE_TRIGGER", run.trigger);
     env.set("GREASE_SCRATCH_DIR", run.scratch);
@@ -157,4 +186,30 @@ pub fn environment(caller: &Env, command: &Command, run: &RunVariables<'_>) -> E
         env.set(*name, value);
     }
     env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_begins_with_the_run_or_goes_on() {
+        let run: RunId = "01KB00000000000000000000AB".parse().unwrap();
+        let own = format!("00-{}-{}-01", run.as_uuid().simple(), "000000000000014b");
+        assert_eq!(traceparent(run, None), own);
+        for broken in [
+            "",
+            "00",
+            "00-0-0-01",
+            "x",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(traceparent(run, Some(broken)), own, "{broken}");
+        }
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        assert_eq!(
+            traceparent(run, Some(given)),
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-000000000000014b-00"
+        );
+    }
 }

@@ -38,6 +38,9 @@ fn redact_word(word: &str) -> String {
         && end.split_once('.').is_some_and(|(whole, part)| {
             part.len() == 1 && [whole, part].iter().all(|part| part.parse::<u32>().is_ok())
         });
+    if end.len() == 55 && end.starts_with("00-") {
+        return format!("[TRACE]{rest}");
+    }
     match (is_id, is_time, is_seconds) {
         (true, _, _) => format!("[RUN]{rest}"),
         (_, true, _) => format!("[TIME]{rest}"),
