@@ -27,6 +27,9 @@ const UNFINISHED: &str = ".new";
 /// How long a directory may stay unfinished before its maker counts as dead.
 const UNFINISHED_MAX: Duration = Duration::from_mins(10);
 
+/// Live runs that a start looks at.
+const LOOKS_MAX: usize = 64;
+
 /// Largest `meta.json` that is read.
 const META_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -154,13 +157,22 @@ impl Registry {
     ///
     /// A run that another sweeper holds at the same moment is left to that one.
     pub fn dead_runs(&self) -> Vec<DeadRun> {
-        let entries = fs_err::read_dir(self.spool.join(LIVE))
-            .into_iter()
-            .flatten()
-            .flatten();
-        entries
-            .filter_map(|entry| self.dead_run(&entry.path()))
-            .collect()
+        let entries = self.list(LIVE).unwrap_or_default();
+        let dead = entries.iter().filter_map(|dir| self.dead_run(dir));
+        dead.collect()
+    }
+
+    /// The same, but where very many runs live only some are looked at, others each time: what a
+    /// thousand starts at once find must not cost each of them a thousand looks.
+    pub fn some_dead_runs(&self) -> Vec<DeadRun> {
+        let mut entries = self.list(LIVE).unwrap_or_default();
+        if entries.len() > LOOKS_MAX {
+            let begin = std::process::id() as usize % entries.len();
+            entries.rotate_left(begin);
+            entries.truncate(LOOKS_MAX);
+        }
+        let dead = entries.iter().filter_map(|dir| self.dead_run(dir));
+        dead.collect()
     }
 
     fn dead_run(&self, dir: &Path) -> Option<DeadRun> {
@@ -311,6 +323,20 @@ mod tests {
             registry.dead_runs().is_empty(),
             "a second sweeper leaves it to the first"
         );
+    }
+
+    #[test]
+    fn among_very_many_live_runs_a_dead_one_is_found_by_a_full_look() {
+        let (_dir, registry) = registry();
+        let register = |run| registry.register(run, &meta(run)).unwrap();
+        let mut live: Vec<LiveRun> = (0..2 * LOOKS_MAX).map(|_| register(RunId::new())).collect();
+        let (some, all) = (registry.some_dead_runs(), registry.dead_runs());
+        assert!(some.is_empty() && all.is_empty());
+        drop(live.pop());
+        assert_eq!(registry.dead_runs().len(), 1);
+        live.truncate(LOOKS_MAX / 2);
+        let found = registry.some_dead_runs().len();
+        assert!((LOOKS_MAX / 2..=LOOKS_MAX).contains(&found), "{found}");
     }
 
     #[test]

@@ -240,6 +240,9 @@ impl Arbiter<'_> {
             let mut gate = self.slots.gate(&self.boot, now_s)?;
             let seen = gate.look()?;
             let mut view = self.view_of(&applicant.request, machine, &gate, seen, is_due);
+            if let Some((_, seen)) = &mut attempts.seen {
+                seen.stuck = view.machine.stuck; // One look is enough for as long as that one.
+            }
             view.checks.extend(self.must_yield(attempts, waited));
             let is_free = !view.refuses();
             if is_free && !applicant.is_forced && attempts.site.is_to_be_asked() {
@@ -304,14 +307,18 @@ impl Arbiter<'_> {
     pub(super) fn view_of(
         &self,
         request: &Request,
-        machine: Machine,
+        mut machine: Machine,
         gate: &Gate<'_>,
         seen: Seen,
         is_due: bool,
     ) -> View {
         let occupancy = gate.occupancy(&seen);
         let limits = self.limits(&machine);
-        let checks = decision::checks(request, &machine, &occupancy, &limits, is_due);
+        let mut checks = decision::checks(request, &machine, &occupancy, &limits, is_due);
+        let is_load = |check: &Check| check.refuses && check.signal == Signal::Load;
+        if checks.iter().any(is_load) && machine.look_for_stuck() {
+            checks = decision::checks(request, &machine, &occupancy, &limits, is_due);
+        }
         View {
             slots: decision::slots(&limits, request.priority),
             checks,

@@ -191,7 +191,9 @@ fn of_load(
         .running
         .iter()
         .map(|job| (job.cost, job.since.as_secs_f64()));
-    let load = corrected(load1, running, occupancy.residue);
+    // Each of those that hang counts as one that runs, and is none.
+    let stuck = as_f64(machine.stuck.unwrap_or(0) as u64);
+    let load = (corrected(load1, running, occupancy.residue) - stuck).max(0.0);
     let what = "corrected load with this job";
     let limit = load_limit(request, limits);
     Some(at_most(Signal::Load, load + request.cost, limit, what))
@@ -492,6 +494,19 @@ mod tests {
             change(&mut machine);
             assert_eq!(refused(&machine, &none), [expected], "{machine:?}");
         }
+    }
+
+    #[test]
+    fn what_hangs_on_the_share_is_no_load() {
+        let loaded = |stuck| Machine {
+            load1: Some(9.5),
+            stuck,
+            ..idle()
+        };
+        let none = Occupancy::default();
+        assert_eq!(refused(&loaded(Some(0)), &none), [Signal::Load]);
+        assert_eq!(refused(&loaded(Some(6)), &none), []);
+        assert_eq!(refused(&loaded(Some(99)), &none), []);
     }
 
     #[test]

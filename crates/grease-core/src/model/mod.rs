@@ -27,6 +27,10 @@ pub use short_hash::short_hash;
 pub use stream::Stream;
 pub use words::Words;
 
+/// First argument of the process that ships logs to the share: what hangs on the share is known by
+/// it.
+pub const SHIPPER: &str = "__ship";
+
 pub mod guard;
 pub mod jobs;
 pub mod limits;

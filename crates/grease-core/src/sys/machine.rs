@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sysinfo::{MemoryRefreshKind, System};
 
 use super::fs::read_bounded;
+use crate::model::SHIPPER;
 
 /// Largest file that is read here.
 const BYTES_MAX: u64 = 64 * 1024;
@@ -45,6 +46,9 @@ pub struct Machine {
     pub runnable: Option<u64>,
     /// Tasks in uninterruptible waits.
     pub blocked: Option<u64>,
+    /// Processes of ours that hang on the share: they count in the load and take no CPU. None as
+    /// long as nobody has looked, see [`Machine::look_for_stuck`].
+    pub stuck: Option<usize>,
     /// The file systems that are written to.
     pub disks: Vec<Disk>,
     /// Signals that cannot be read, with the reason.
@@ -110,6 +114,17 @@ impl fmt::Display for Place {
     }
 }
 
+impl Machine {
+    /// Looks for processes of ours that hang on the share, at most one for each user: a look at all
+    /// processes, so only where the load is in the way. Returns whether there are any.
+    pub fn look_for_stuck(&mut self) -> bool {
+        let stuck = *self
+            .stuck
+            .get_or_insert_with(|| super::process::users_stuck_in(SHIPPER));
+        stuck > 0
+    }
+}
+
 /// Reads all signals; the places need not exist yet.
 pub fn read(places: &[(Place, PathBuf)]) -> Machine {
     let mut unreadable = BTreeMap::new();
@@ -160,6 +175,7 @@ pub fn read(places: &[(Place, PathBuf)]) -> Machine {
         processes: processes(&groups),
         runnable,
         blocked,
+        stuck: None,
         disks,
         unreadable,
     }

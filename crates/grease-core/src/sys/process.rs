@@ -177,6 +177,25 @@ pub fn resident_kib(pid: i32) -> u64 {
     pages.saturating_mul(rustix::param::page_size() as u64) / 1024
 }
 
+/// How many users have a process that waits in the kernel and cannot be interrupted, and whose first
+/// argument is `argument`.
+///
+/// Looks at every process of the host.
+pub fn users_stuck_in(argument: &str) -> usize {
+    let is_stuck = |pid: &i32| stat(*pid).is_some_and(|found| found.state == 'D');
+    let is_meant = |pid: &i32| {
+        let line = read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).nth(1) == Some(argument.as_bytes())
+    };
+    let user = |pid: i32| {
+        let found = std::fs::metadata(format!("/proc/{pid}")).ok()?;
+        Some(std::os::unix::fs::MetadataExt::uid(&found))
+    };
+    let stuck = all().into_iter().filter(is_stuck).filter(is_meant);
+    let users: std::collections::BTreeSet<u32> = stuck.filter_map(user).collect();
+    users.len()
+}
+
 /// The kernel function that a process waits in, for one that cannot be killed.
 pub fn waits_in(pid: i32) -> String {
     let name = read(&format!("/proc/{pid}/wchan")).unwrap_or_default();
