@@ -5,10 +5,14 @@
 //! `cargo xtask test` prints at its end. Under `SCALEGREASE_REQUIRE=all`, or a comma list of
 //! names, a missing component fails the test instead.
 
+mod table;
+
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use table::ROWS;
 
 /// Names the components whose absence fails a test: `all`, or a comma list of their names.
 pub const REQUIRE_VARIABLE: &str = "SCALEGREASE_REQUIRE";
@@ -73,6 +77,12 @@ pub enum Component {
     Nginx,
     /// `stress-ng(1)`, which loads the machine.
     StressNg,
+    /// FUSE, and the right to mount with it.
+    Fuse,
+    /// `lnav(1)`, which shows logs.
+    Lnav,
+    /// `promtool(1)` of Prometheus, which checks metrics.
+    Promtool,
 }
 
 /// A component that is there.
@@ -103,116 +113,6 @@ struct Row {
     /// The Debian packages that bring it.
     packages: &'static [&'static str],
 }
-
-/// Every component. The directories of fetched ones carry the version.
-const ROWS: [Row; 15] = [
-    Row {
-        component: Component::Python,
-        name: "python",
-        place: Place::Working("python3", &["-c", "import ensurepip, venv"]),
-        packages: &["python3", "python3-venv"],
-    },
-    Row {
-        component: Component::Luigi,
-        name: "luigi",
-        place: Place::Fetched("luigi-3.8.1", "bin"),
-        packages: &[],
-    },
-    Row {
-        component: Component::Java,
-        name: "java",
-        place: Place::Program("java"),
-        packages: &["default-jre-headless"],
-    },
-    Row {
-        component: Component::JavaCompiler,
-        name: "javac",
-        place: Place::Program("javac"),
-        packages: &["default-jdk-headless"],
-    },
-    Row {
-        component: Component::Hadoop,
-        name: "hadoop",
-        place: Place::Fetched("hadoop-3.3.4", "bin"),
-        packages: &[],
-    },
-    Row {
-        component: Component::WordCount,
-        name: "wordcount",
-        place: Place::Fetched("wordcount", "wordcount.jar"),
-        packages: &[],
-    },
-    Row {
-        component: Component::Maven,
-        name: "maven",
-        place: Place::Maven,
-        packages: &[
-            "maven",
-            "libmaven-assembly-plugin-java",
-            "libmaven-compiler-plugin-java",
-            "libmaven-dependency-plugin-java",
-            "libmaven-deploy-plugin-java",
-            "libmaven-install-plugin-java",
-            "libmaven-jar-plugin-java",
-            "libmaven-resources-plugin-java",
-            "libsurefire-java",
-        ],
-    },
-    Row {
-        component: Component::FatJar,
-        name: "fat-jar",
-        place: Place::Fetched("fat-jar", "target/fat-job-1.0-jar-with-dependencies.jar"),
-        packages: &[],
-    },
-    Row {
-        component: Component::Script,
-        name: "script",
-        place: Place::Program("script"),
-        packages: &["bsdutils"],
-    },
-    Row {
-        component: Component::Cron,
-        name: "cron",
-        place: Place::Program("cron"),
-        packages: &["cron"],
-    },
-    Row {
-        component: Component::MountNamespace,
-        name: "mount-namespace",
-        place: Place::Working("unshare", &["--mount", "true"]),
-        packages: &[],
-    },
-    Row {
-        component: Component::Openssl,
-        name: "openssl",
-        place: Place::Program("openssl"),
-        packages: &["openssl"],
-    },
-    Row {
-        component: Component::Bindfs,
-        name: "bindfs",
-        place: Place::Working(
-            "sh",
-            &[
-                "-c",
-                "d=$(mktemp -d) && bindfs $d $d && umount $d && rmdir $d",
-            ],
-        ),
-        packages: &["bindfs"],
-    },
-    Row {
-        component: Component::Nginx,
-        name: "nginx",
-        place: Place::Program("nginx"),
-        packages: &["nginx-light"],
-    },
-    Row {
-        component: Component::StressNg,
-        name: "stress-ng",
-        place: Place::Program("stress-ng"),
-        packages: &["stress-ng"],
-    },
-];
 
 impl Component {
     /// What messages and `SCALEGREASE_REQUIRE` call it.
