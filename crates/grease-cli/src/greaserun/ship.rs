@@ -1,0 +1,94 @@
+//! What greaserun has to do with the shipper: to start it, to wake it, and to wait for it a little.
+//!
+//! It knows of the share only what the shipper tells in the spool.
+
+use std::path::Path;
+use std::time::Duration;
+
+use grease_core::config::Config;
+use grease_core::debugging::ship::{self, Task, Waited};
+use grease_core::execution::Outcome;
+use grease_core::execution::supervise::Signals;
+
+use super::caller::Caller;
+use super::halt::Halt;
+use super::record::{self, Left};
+use super::report::Report;
+
+/// The shipper of this run's spool, if there is anything for one to do.
+pub(super) struct Shipping(Option<Call>);
+
+struct Call {
+    task: Task,
+    patience: Duration,
+}
+
+impl Shipping {
+    /// Starts a shipper, unless one runs, or there is nothing for one to do. Trouble with it is for the
+    /// next run to mend.
+    ///
+    /// Only before the job: later greaserun is a subreaper, and the shipper would be handed to it and
+    /// count as a process of the job.
+    pub(super) fn start(
+        spool: Option<&Path>,
+        config: &Config,
+        caller: &Caller,
+        report: &Report<'_>,
+    ) -> Self {
+        let root = record::share(config).map(Path::to_owned);
+        let is_needed = root.is_some() || !config.logs.hooks.is_empty();
+        let Some(spool) = spool.filter(|_| is_needed) else {
+            return Self(None);
+        };
+        let call = Call {
+            task: Task {
+                spool: spool.to_owned(),
+                root,
+                logs: config.logs.clone(),
+                user: caller.account.name.clone(),
+                host: caller.host.clone(),
+            },
+            patience: config.logs.wait.get(),
+        };
+        call.make(report);
+        Self(Some(call))
+    }
+
+    /// The run has ended: waits a little for its log to arrive, unless that is of no use, or somebody
+    /// ends greaserun.
+    pub(super) fn finish(
+        &self,
+        left: &Left,
+        ended: &Result<Outcome, Halt>,
+        signals: &Signals,
+        report: &Report<'_>,
+    ) {
+        let Some(call) = &self.0 else { return };
+        call.make(report);
+        let was_dropped = matches!(ended, Err(Halt::Dropped(_)));
+        let Some(dir) = left.dir.as_deref().filter(|_| !was_dropped) else {
+            return;
+        };
+        if call.task.root.is_none() {
+            return;
+        }
+        let stop = || signals.ending().is_some();
+        let waited = ship::wait_shipped(&call.task.spool, dir, call.patience, &stop);
+        if let Waited::NotYet(why) = waited {
+            report.remark(&format!(
+                "log not yet on the share ({why}); local copy: {}; it will be shipped later",
+                dir.join("log").display()
+            ));
+        }
+    }
+}
+
+impl Call {
+    /// Has a shipper look at the spool at once; one is started if none runs.
+    fn make(&self, report: &Report<'_>) {
+        match ship::start(&self.task) {
+            Ok(()) => ship::wake(&self.task.spool),
+            Err(error) => report.warn(&format!("nobody brings logs to the share now: {error}")),
+        }
+    }
+}
