@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 mod artifacts;
+mod capture;
 mod config;
 mod cron;
 mod docs;
@@ -12,12 +13,16 @@ mod guard;
 mod help;
 mod jars;
 mod on_kill;
+mod readers;
 mod real;
 #[path = "../../crates/maven-fetch/tests/server/mod.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod server;
+mod share;
+mod ship;
 mod status;
 mod status_guard;
 mod supervision;
+mod tell;
 mod tidy;
 mod tls;

@@ -40,6 +40,14 @@ impl Failure {
         }
     }
 
+    /// What another process told of its failure.
+    pub(crate) fn retold(code: u8, text: &str) -> Self {
+        Self {
+            code: Some(code),
+            ..Self::new(ErrorKind::Bug, text)
+        }
+    }
+
     /// The exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         self.code.unwrap_or(exit_code::of(self.kind))

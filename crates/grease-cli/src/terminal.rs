@@ -38,6 +38,11 @@ impl Terminal {
         }
     }
 
+    /// Whether colours may be shown.
+    pub(crate) fn is_colored(self) -> bool {
+        self.colored
+    }
+
     /// Says something on standard error.
     pub(crate) fn say(self, text: &str) {
         std::io::stderr()

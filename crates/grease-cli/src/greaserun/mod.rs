@@ -13,6 +13,7 @@ mod patience;
 mod plan;
 mod record;
 mod report;
+mod ship;
 mod stage;
 mod sweep;
 
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use grease_core::config::{Config, Loaded, Problem};
+use grease_core::debugging::ship as shipper;
 use grease_core::deployment::child;
 use grease_core::execution::scratch::Scratch;
 use grease_core::execution::supervise::Signals;
@@ -43,7 +45,8 @@ use caller::Caller;
 use halt::Halt;
 use plan::Named;
 use record::Record;
-use report::{LINES, Report};
+use report::Report;
+use ship::Shipping;
 use stage::Stage;
 
 /// Shown by `--help`.
@@ -82,6 +85,9 @@ pub fn main() -> ExitCode {
     }
     if words.get(1).is_some_and(|word| word == child::ARGUMENT) {
         return ExitCode::from(child::run());
+    }
+    if words.get(1).is_some_and(|word| word == shipper::ARGUMENT) {
+        return ExitCode::from(shipper::run(words.get(2).map(OsString::as_os_str)));
     }
     let mut command = command();
     let parsed = command
@@ -142,12 +148,16 @@ fn run(
     let registry = spool.clone().map(Registry::new);
     if let (Some(registry), Some(spool)) = (&registry, &spool) {
         let guard = state::existing_guard_dir(state_dir(&config), spool);
-        sweep::dead_runs(registry, guard, &scratch_root, &caller, &report);
+        let share = record::share(&config);
+        sweep::dead_runs(registry, guard, &scratch_root, share, &caller, &report);
     }
     sweep::orphans(&scratch_root, &report);
     let meta = record::meta(run, &job, named.as_ref().ok(), &caller, &stage.scratch);
     let start = record::start_event(run, &job, named.as_ref().ok(), &caller, arguments);
-    let mut record = Record::open(registry.clone(), &meta, &start, &report);
+    let keeping = record::keeping(&config, &caller, arguments);
+    report.redact(&keeping.redactor);
+    let mut record = Record::open(registry.clone(), &meta, &start, &config, keeping, &report);
+    let shipping = Shipping::start(spool.as_deref(), &config, &caller, &report);
     let ended = named
         .map_err(Halt::Failed)
         .and_then(|named| stage.play(named, &signals, registry.as_ref(), &mut record.journal));
@@ -159,23 +169,23 @@ fn run(
             ended::of_drop(run, &job, dropped, drops)
         }
     };
-    let lines = record.journal.last_lines(LINES);
-    let log = record.close(&end, &report);
+    let left = record.close(end, &report);
+    shipping.finish(&left, &ended, &signals, &report);
     drop(signals);
     match ended {
         Ok(outcome) if outcome.unread => Ok(ended::exit_code(&outcome)),
         Ok(outcome) => {
             report.release();
-            report.ended(&end, &outcome, &lines, log.as_deref());
+            report.ended(&left, &outcome);
             Ok(ended::exit_code(&outcome))
         }
         Err(Halt::Failed(failure)) => {
-            report.failed(&failure, &end, log.as_deref());
+            report.failed(&failure, &left);
             Ok(failure.exit_code())
         }
         Err(Halt::Dropped(dropped)) => {
             let notify_each = config.guard.drop.notify_after_consecutive;
-            report.dropped(&dropped, &end, notify_each, log.as_deref());
+            report.dropped(&dropped, &left, notify_each);
             Ok(exit_code::of(ErrorKind::NotNow))
         }
     }

@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use grease_core::debugging::{Journal, journal};
+use grease_core::config::Config;
+use grease_core::debugging::Journal;
+use grease_core::debugging::config::Limits;
+use grease_core::debugging::journal::{self, Closed, Keeping};
+use grease_core::debugging::redact::Redactor;
+use grease_core::debugging::share::layout;
 use grease_core::deployment::Origin;
 use grease_core::model::jobs::OnSupervisorDeath;
 use grease_core::model::{
-    EndEvent, ExecuteEvent, FetchedRecord, RunId, StaleRecord, StartEvent, VERSION,
+    AbsolutePath, EndEvent, ExecuteEvent, FetchedRecord, RunId, StaleRecord, StartEvent, VERSION,
 };
 use grease_core::registry::{LiveRun, Meta, Registry};
 use grease_core::sys::{clock, process};
@@ -26,6 +31,24 @@ pub(super) struct Record {
     pub(super) journal: Journal,
     registry: Option<Registry>,
     live: Option<LiveRun>,
+    limits: Limits,
+    days: u32,
+    has_share: bool,
+}
+
+/// What is left of a run that has ended.
+pub(super) struct Left {
+    /// What became of its record.
+    pub(super) closed: Closed,
+    /// The run's directory among the finished ones, if it left one.
+    pub(super) dir: Option<PathBuf>,
+}
+
+impl Left {
+    /// Where the log is on this host.
+    pub(super) fn log(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join(journal::LOG))
+    }
 }
 
 impl Record {
@@ -34,6 +57,8 @@ impl Record {
         registry: Option<Registry>,
         meta: &Meta,
         start: &StartEvent,
+        config: &Config,
+        keeping: Keeping,
         report: &Report<'_>,
     ) -> Self {
         let registered = registry.as_ref().map(|registry| {
@@ -49,36 +74,68 @@ impl Record {
                 None
             }
         };
-        let journal = Journal::open(live.as_ref().map(LiveRun::dir).as_deref(), start);
+        let has_share = keeping.share.is_some();
+        let journal = Journal::open(live.as_ref().map(LiveRun::dir).as_deref(), start, keeping);
         Self {
             journal,
             registry,
             live,
+            limits: config.logs.limits.clone(),
+            days: config.logs.retention.failed_days,
+            has_share,
         }
     }
 
-    /// Completes the record; returns where the log is now.
-    pub(super) fn close(mut self, end: &EndEvent, report: &Report<'_>) -> Option<PathBuf> {
+    /// Completes the record.
+    pub(super) fn close(mut self, end: EndEvent, report: &Report<'_>) -> Left {
         for remark in report.take_remarks() {
             self.journal.remark(clock::now(), &remark);
         }
-        let dir = self.live.as_ref().map(LiveRun::dir);
-        if let Some(error) = self.journal.close(dir.as_deref(), end) {
+        let closed = self.journal.close(end);
+        if let Some(error) = &closed.trouble {
             report.warn(&format!("the log of this run is not complete: {error}"));
         }
-        let dir = match self.live?.seal() {
-            Ok(dir) => dir,
-            Err(error) => {
-                report.warn(&format!("the record of this run is not sealed: {error}"));
-                dir?
-            }
+        let Some(live) = self.live else {
+            return Left { closed, dir: None };
         };
-        let log = dir.join(journal::LOG);
+        let while_live = live.dir();
+        let dir = live.seal().unwrap_or_else(|error| {
+            report.warn(&format!("the record of this run is not sealed: {error}"));
+            while_live
+        });
         if let Some(registry) = &self.registry {
-            sweep::old_runs(registry, sweep::is_heavy(&log), report);
+            let room = sweep::room(&dir, &self.limits, self.has_share);
+            sweep::old_runs(registry, &dir.join(journal::LOG), &room, report);
+            sweep::old_index(&dir, self.days);
         }
-        Some(log)
+        let dir = Some(dir);
+        Left { closed, dir }
     }
+}
+
+/// How this run is kept.
+pub(super) fn keeping(config: &Config, caller: &Caller, arguments: &Arguments) -> Keeping {
+    let (_, words) = arguments.artifact_and_words();
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let Limits { run, tail, .. } = &config.logs.limits;
+    Keeping {
+        run_bytes: run.get(),
+        tail_bytes: tail.get(),
+        redactor: Redactor::new(&config.logs.redact, &caller.env, &words),
+        share: share(config).map(Path::to_owned),
+    }
+}
+
+/// The root of the tree on the share, if there is one.
+pub(super) fn share(config: &Config) -> Option<&Path> {
+    config
+        .common
+        .file_logger
+        .as_ref()
+        .map(AbsolutePath::as_path)
 }
 
 /// What the next run must know if this one dies.
@@ -117,6 +174,7 @@ pub(super) fn start_event(
     let resolved = named.and_then(Named::spec);
     let artifact = resolved.unwrap_or_else(|| artifact.to_string_lossy().into_owned());
     let artifact = Some(artifact).filter(|artifact| artifact != "-");
+    let now = clock::now();
     StartEvent {
         v: VERSION,
         event: "start".to_owned(),
@@ -125,7 +183,7 @@ pub(super) fn start_event(
         user: caller.account.name.clone(),
         host: caller.host.clone(),
         boot: caller.boot.clone(),
-        time: format!("{:.6}", clock::now()),
+        time: format!("{now:.6}"),
         trigger: caller.trigger.as_str().to_owned(),
         runner: named.map_or_else(
             || arguments.runner().to_lowercase(),
@@ -139,7 +197,9 @@ pub(super) fn start_event(
             .collect(),
         parent: caller.parent.clone(),
         pid: std::process::id(),
-        log: None,
+        log: layout::log(now, job, &caller.host, run)
+            .to_str()
+            .map(ToOwned::to_owned),
     }
 }
 

@@ -4,23 +4,24 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::path::Path;
 
 use grease_core::debugging::drops;
+use grease_core::debugging::redact::Redactor;
 use grease_core::dispatch::Trigger;
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::Remnant;
-use grease_core::model::{EndEvent, ResultWord, RunId};
+use grease_core::model::{ResultWord, RunId};
 
 use super::arguments::{Arguments, Output};
 use super::caller::Caller;
 use super::dry_run::quoted;
 use super::halt::Dropped;
+use super::record::Left;
 use crate::failure::Failure;
 use crate::terminal::{self, Terminal, duration};
 
 /// Lines of the job's output in a digest.
-pub(super) const LINES: usize = 20;
+const LINES: usize = 20;
 
 /// Tells the user what a run does. A digest is put together of what was held back until then.
 pub(super) struct Report<'a> {
@@ -37,6 +38,8 @@ pub(super) struct Report<'a> {
     holds: Cell<bool>,
     asks_first: Cell<bool>,
     held_back: RefCell<String>,
+    /// Masks secrets in what is mailed.
+    redactor: RefCell<Redactor>,
 }
 
 impl<'a> Report<'a> {
@@ -62,7 +65,14 @@ impl<'a> Report<'a> {
             holds: Cell::new(false),
             asks_first: Cell::new(false),
             held_back: RefCell::default(),
+            redactor: RefCell::default(),
         }
+    }
+
+    /// Masks secrets from now on in what a schedule is told, since that is kept in mailboxes. What a
+    /// person sees on a terminal stays as it is.
+    pub(super) fn redact(&self, redactor: &Redactor) {
+        self.redactor.replace(redactor.clone());
     }
 
     /// Whether the job's output is passed on as it comes.
@@ -147,33 +157,28 @@ impl<'a> Report<'a> {
     }
 
     /// Greaserun could not do what it was asked for.
-    pub(super) fn failed(&self, failure: &Failure, end: &EndEvent, log: Option<&Path>) {
+    pub(super) fn failed(&self, failure: &Failure, left: &Left) {
         let mut text = String::new();
         if self.output == Output::Digest {
             writeln!(
                 text,
                 "greaserun: {} could not be run on {}",
-                end.job, self.caller.host
+                left.closed.end.job, self.caller.host
             )
             .expect("in memory");
         }
         text.push_str(&self.held_back.take());
         text.push_str(&failure.render());
         if self.output == Output::Digest {
-            text.push_str(&self.whereabouts(end, log));
+            text.push_str(&self.whereabouts(left));
         }
-        self.terminal.say(&text);
+        self.say(&text);
     }
 
     /// The run was dropped or skipped. A schedule is told so of every `notify_each`-th in a row, and
     /// then less and less often.
-    pub(super) fn dropped(
-        &self,
-        dropped: &Dropped,
-        end: &EndEvent,
-        notify_each: u32,
-        log: Option<&Path>,
-    ) {
+    pub(super) fn dropped(&self, dropped: &Dropped, left: &Left, notify_each: u32) {
+        let end = &left.closed.end;
         let mut text = format!("greaserun: {} {}", end.job, dropped.text);
         match self.output {
             Output::Stream => text.push('\n'),
@@ -197,28 +202,23 @@ impl<'a> Report<'a> {
             writeln!(text, "hint: {hint}").expect("in memory");
         }
         if self.output == Output::Digest {
-            text.push_str(&self.whereabouts(end, log));
+            text.push_str(&self.whereabouts(left));
         }
-        self.terminal.say(&text);
+        self.say(&text);
     }
 
     /// The job has ended.
-    pub(super) fn ended(
-        &self,
-        end: &EndEvent,
-        outcome: &Outcome,
-        lines: &[String],
-        log: Option<&Path>,
-    ) {
+    pub(super) fn ended(&self, left: &Left, outcome: &Outcome) {
+        let end = &left.closed.end;
         let good = matches!(end.result, ResultWord::Success | ResultWord::Skip);
-        let how = end.msg.as_deref().unwrap_or("succeeded");
+        let how = left.closed.how.as_deref().unwrap_or("succeeded");
         let mut text = format!("greaserun: {} {how}", end.job);
         let lasted = duration(outcome.usage.duration);
         match self.output {
             Output::Stream if self.quiet && good => return,
             Output::Stream => {
                 write!(text, " after {lasted}").expect("in memory");
-                if let Some(log) = log {
+                if let Some(log) = left.log() {
                     write!(text, "; log {}", log.display()).expect("in memory");
                 }
                 text.push('\n');
@@ -228,15 +228,32 @@ impl<'a> Report<'a> {
                 writeln!(text, " after {lasted} on {}", self.caller.host).expect("in memory");
                 text.push_str(&remnants(outcome));
                 text.push_str(&self.held_back.take());
-                text.push_str(&self.digest(end, lines, log));
+                text.push_str(&self.digest(left));
             }
             Output::Digest | Output::None => return,
         }
-        self.terminal.say(&text);
+        self.say(&text);
     }
 
-    fn digest(&self, end: &EndEvent, lines: &[String], log: Option<&Path>) -> String {
+    fn say(&self, text: &str) {
+        if self.output == Output::Digest {
+            self.terminal.say(&self.redactor.borrow().text(text));
+        } else {
+            self.terminal.say(text);
+        }
+    }
+
+    fn digest(&self, left: &Left) -> String {
+        let lines = &left.closed.lines;
+        let lines = &lines[lines.len().saturating_sub(LINES)..];
         let mut text = String::new();
+        let reason = left.closed.reason.as_ref();
+        // Else it stands among the lines anyway.
+        if let Some(reason) =
+            reason.filter(|reason| !lines.iter().any(|line| line.trim() == **reason))
+        {
+            writeln!(text, "\n{reason}").expect("in memory");
+        }
         if lines.is_empty() {
             text.push_str("\nThe job wrote nothing.\n");
         } else {
@@ -251,11 +268,12 @@ impl<'a> Report<'a> {
                 writeln!(text, "    {line}").expect("in memory");
             }
         }
-        text + &self.whereabouts(end, log)
+        text + &self.whereabouts(left)
     }
 
     /// Where to look on, and how to try again.
-    fn whereabouts(&self, end: &EndEvent, log: Option<&Path>) -> String {
+    fn whereabouts(&self, left: &Left) -> String {
+        let end = &left.closed.end;
         let mut text = String::from("\n");
         let mut row = |key: &str, value: &str| {
             writeln!(text, "{key:<8}{value}").expect("in memory");
@@ -263,8 +281,14 @@ impl<'a> Report<'a> {
         row("run", &end.run);
         row("user", &self.caller.account.name);
         row("ended", &end.time);
-        if let Some(log) = log {
+        if let Some(log) = left.log() {
             row("log", &format!("less {}", quoted(log.as_os_str())));
+        }
+        if let Some(log) = left.log().and(left.closed.shared_log.as_ref()) {
+            row("share", &format!("less {}", quoted(log.as_os_str())));
+        }
+        if left.dir.is_some() {
+            row("why", &format!("greasestatus why {}", end.run));
         }
         row("again", &self.again());
         text

@@ -75,7 +75,15 @@ impl Stage<'_> {
             let guard = self
                 .spool
                 .and_then(|spool| state::existing_guard_dir(state_dir, spool));
-            sweep::dead_runs(registry, guard, self.scratch_root, self.caller, self.report);
+            let share = record::share(self.config);
+            sweep::dead_runs(
+                registry,
+                guard,
+                self.scratch_root,
+                share,
+                self.caller,
+                self.report,
+            );
         }
         if let Some(spool) = self.spool {
             drops::forget(spool, &named.key);

@@ -4,21 +4,32 @@ use std::path::{Path, PathBuf};
 
 use grease_core::arbitration::slots::Slots;
 use grease_core::arbitration::waiting;
-use grease_core::debugging::{journal, retention};
+use grease_core::debugging::config::Limits;
+use grease_core::debugging::retention::{self, Look, Room};
+use grease_core::debugging::{index, journal};
 use grease_core::execution::scratch::{self, Scratch};
 use grease_core::execution::survivors;
+use grease_core::model::quantity::Bytes;
 use grease_core::registry::{DeadRun, Registry};
+use grease_core::sys::{clock, fs};
 
 use super::caller::Caller;
 use super::ended;
 use super::report::Report;
 
+/// What the files of a run take beside its log, about.
+const FILES_BYTES: u64 = 16 * 1024;
+
+/// A log of this size is reason enough to weigh all logs.
+const HEAVY_BYTES: u64 = 1024 * 1024;
+
 /// Finds dead runs, ends what is left of them, and completes their records; `guard` is the guard's
-/// directory, if there is one.
+/// directory, if there is one, `share` the root of the tree on the share, if there is one.
 pub(super) fn dead_runs(
     registry: &Registry,
     guard: Option<PathBuf>,
     scratch_root: &Path,
+    share: Option<&Path>,
     caller: &Caller,
     report: &Report<'_>,
 ) {
@@ -27,11 +38,17 @@ pub(super) fn dead_runs(
         if let Some(slots) = &slots {
             waiting::forget(slots, dead.run());
         }
-        bury(dead, scratch_root, caller, report);
+        bury(dead, scratch_root, share, caller, report);
     }
 }
 
-fn bury(dead: DeadRun, scratch_root: &Path, caller: &Caller, report: &Report<'_>) {
+fn bury(
+    dead: DeadRun,
+    scratch_root: &Path,
+    share: Option<&Path>,
+    caller: &Caller,
+    report: &Report<'_>,
+) {
     let run = dead.run();
     // A record that was cut off while it was written: of this boot, and like any other.
     let meta = dead.meta.as_ref();
@@ -58,7 +75,7 @@ fn bury(dead: DeadRun, scratch_root: &Path, caller: &Caller, report: &Report<'_>
         ));
     }
     let end = ended::of_dead(run, &job, same_boot);
-    let sealed = journal::seal_dead(&dead.dir(), &end).and_then(|()| dead.seal().map(drop));
+    let sealed = journal::seal_dead(&dead.dir(), end, share).and_then(|()| dead.seal().map(drop));
     if let Err(error) = sealed {
         report.warn(&format!("cannot complete the record of run {run}: {error}"));
     }
@@ -73,18 +90,61 @@ pub(super) fn orphans(scratch_root: &Path, report: &Report<'_>) {
     }
 }
 
-/// Removes old finished runs.
-pub(super) fn old_runs(registry: &Registry, weigh: bool, report: &Report<'_>) {
-    let log_bytes =
-        |run: &PathBuf| std::fs::metadata(run.join(journal::LOG)).map_or(0, |found| found.len());
-    for run in retention::plan(&registry.sealed(), weigh, log_bytes) {
-        if let Err(error) = grease_core::sys::fs::remove_tree(&run) {
+/// How much room there is for finished runs on the file system of `spool`, which is not asked for
+/// the share.
+pub(super) fn room(spool: &Path, limits: &Limits, has_share: bool) -> Room {
+    let total = Bytes::new(fs::total_bytes(spool).unwrap_or(0));
+    let free = fs::free_bytes(spool).unwrap_or(u64::MAX);
+    let min_free = limits
+        .spool_min_free
+        .max(limits.spool_min_free_pct.of(total));
+    Room {
+        has_share,
+        bytes_max: limits.spool.min(limits.spool_pct.of(total)).get(),
+        // A disk that is smaller than what is to stay free on it cannot be helped.
+        bytes_wanted: if min_free < total {
+            min_free.get().saturating_sub(free)
+        } else {
+            0
+        },
+    }
+}
+
+/// Removes old finished runs; `log` is that of the newest.
+pub(super) fn old_runs(registry: &Registry, log: &Path, room: &Room, report: &Report<'_>) {
+    let sealed = registry.sealed();
+    let look = |run: &PathBuf| Look {
+        bytes: std::fs::metadata(run.join(journal::LOG)).map_or(0, |found| found.len())
+            + FILES_BYTES,
+        is_shipped: run.join(retention::SHIPPED).exists(),
+    };
+    let is_heavy = std::fs::metadata(log).is_ok_and(|found| found.len() > HEAVY_BYTES);
+    let weigh = retention::weighs(sealed.len(), is_heavy, room);
+    let plan = retention::plan(&sealed, room, weigh, look);
+    if plan.unshipped > 0 {
+        report.warn(&format!(
+            "removed {} runs that were not on the share yet: no room here for more",
+            plan.unshipped
+        ));
+    }
+    for run in plan.remove {
+        if let Err(error) = fs::remove_tree(&run) {
             report.warn(&format!("cannot remove an old run: {error}"));
         }
     }
 }
 
-/// Whether a log is large enough for all logs to be weighed.
-pub(super) fn is_heavy(log: &Path) -> bool {
-    std::fs::metadata(log).is_ok_and(|found| found.len() > 1024 * 1024)
+/// Removes the events of days that are long gone.
+pub(super) fn old_index(run: &Path, days: u32) {
+    let Some(spool) = run.parent().and_then(Path::parent) else {
+        return;
+    };
+    let dir = spool.join(index::DIRECTORY);
+    let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    for name in index::outdated(&names, clock::now(), days) {
+        std::fs::remove_file(dir.join(name)).ok(); // The next run tries again.
+    }
 }

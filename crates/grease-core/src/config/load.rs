@@ -23,7 +23,7 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 const PROBLEMS_MAX: usize = 50;
 
 /// Sections that are checked and that nothing in this version acts on.
-const WITHOUT_EFFECT: [&str; 4] = ["logs", "launch", "snatch", "common.file_logger"];
+const WITHOUT_EFFECT: [&str; 2] = ["launch", "snatch"];
 
 /// What the absence of the file means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

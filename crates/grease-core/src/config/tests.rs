@@ -217,7 +217,7 @@ fn the_file_of_2014_works_unchanged_without_its_variables() {
     assert_snapshot!(warnings(&loaded), @r#"
     /etc/scalegrease.json:8: common.file_logger: counts as not given: `$SCALEGREASE_LOG_ROOT` is not set
     /etc/scalegrease.json:11: extra_runners: no longer has an effect: a runner of the site is an entry of `runners`
-    /etc/scalegrease.json:23: launch: checked, but without effect in this version; the same holds for `common.file_logger`
+    /etc/scalegrease.json:23: launch: checked, but without effect in this version
     /etc/scalegrease.json:25: launch.launcher_class: no longer has an effect: the store is the directory `launch.crontab_repository_dir`
     /etc/scalegrease.json:26: launch.crontab_repository_host: counts as not given: `$SCALEGREASE_CRONTAB_HOST` is not set
     /etc/scalegrease.json:31: launch.zookeeper: no longer has an effect: the store is the directory `launch.crontab_repository_dir`
@@ -251,7 +251,7 @@ fn the_file_of_2014_takes_what_its_variables_say() {
     let loaded = parsed(&text_of("tests/fixtures/config/2014.json"), &env).unwrap();
     assert_snapshot!(warnings(&loaded), @r#"
     /etc/scalegrease.json:11: extra_runners: no longer has an effect: a runner of the site is an entry of `runners`
-    /etc/scalegrease.json:23: launch: checked, but without effect in this version; the same holds for `common.file_logger`
+    /etc/scalegrease.json:23: launch: checked, but without effect in this version
     /etc/scalegrease.json:25: launch.launcher_class: no longer has an effect: the store is the directory `launch.crontab_repository_dir`
     /etc/scalegrease.json:31: launch.zookeeper: no longer has an effect: the store is the directory `launch.crontab_repository_dir`
     /etc/scalegrease.json:32: launch.kafka_launcher_topic: no longer has an effect: the store is the directory `launch.crontab_repository_dir`
@@ -323,7 +323,7 @@ fn the_sample_shows_every_key_with_its_default() {
     let text = text_of("conf/scalegrease.json");
     let loaded = parsed(&text, &Env::default()).unwrap();
     assert_eq!(loaded.config, Config::default());
-    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:172: logs: checked, but without effect in this version; the same holds for `launch`, `snatch`");
+    assert_snapshot!(warnings(&loaded), @"/etc/scalegrease.json:127: launch: checked, but without effect in this version; the same holds for `snatch`");
 
     let shown: Value = serde_json::from_str(&text).unwrap();
     let document = schema();

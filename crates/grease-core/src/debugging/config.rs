@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tell::rules::{Notify, check_address};
 use crate::model::quantity::{Bytes, Percent, Span};
 use crate::model::{AbsolutePath, Flaw, Glob};
 
@@ -91,6 +92,9 @@ pub struct Retention {
     pub failed_days: u32,
     /// Most that a user's runs may take; the oldest days go first.
     pub max_size: Bytes,
+    /// Days after which logs are compressed, as `.log.zst`; fewer than 2 count as 2.
+    #[schemars(range(min = 1, max = 36500))]
+    pub compress_days: u32,
 }
 
 impl Default for Retention {
@@ -99,6 +103,7 @@ impl Default for Retention {
             days: 30,
             failed_days: 90,
             max_size: Bytes::gibibytes(200),
+            compress_days: 7,
         }
     }
 }
@@ -112,6 +117,15 @@ pub struct Hooks {
     /// The address that is asked at each start and end of a run, as healthchecks.io defines it;
     /// the job's name is appended.
     pub ping_url: Option<String>,
+    /// Who is told of jobs that fail, or work again.
+    pub notify: Vec<Notify>,
+}
+
+impl Hooks {
+    /// Whether nobody is told of anything.
+    pub fn is_empty(&self) -> bool {
+        self.textfile_dir.is_none() && self.ping_url.is_none() && self.notify.is_empty()
+    }
 }
 
 impl Logs {
@@ -134,14 +148,10 @@ impl Logs {
                 format!("failed runs would be kept for {failed_days} days, others for {days} (`retention.days`)"),
             ));
         }
-        if let Some(url) = &self.hooks.ping_url
-            && !url.starts_with("http://")
-            && !url.starts_with("https://")
-        {
-            flaws.push(Flaw::new(
-                "hooks.ping_url",
-                format!("expected an address with `http://` or `https://`, found `{url}`"),
-            ));
+        let ping_url = self.hooks.ping_url.as_deref();
+        flaws.extend(ping_url.and_then(|url| check_address(url, "hooks.ping_url")));
+        for (index, notify) in self.hooks.notify.iter().enumerate() {
+            flaws.extend(notify.check(&format!("hooks.notify[{index}]")));
         }
         flaws
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::model::Stream;
 
 /// Longest piece of a line; a longer line is split, so that a reader needs little memory.
-const PIECE_BYTES_MAX: usize = 16 * 1024;
+pub const PIECE_BYTES_MAX: usize = 16 * 1024;
 
 /// Appends the log lines of `bytes`, which came from `stream` at `time`, to `out`.
 ///

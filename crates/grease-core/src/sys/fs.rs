@@ -251,6 +251,12 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// The size of the file system of `path`.
+pub fn total_bytes(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_blocks.saturating_mul(found.f_frsize))
+}
+
 /// Kinds of mount that are over a network, as `/proc/self/mountinfo` names them; all of FUSE, since
 /// nobody can tell what is behind it.
 const REMOTE_MOUNTS: &[&str] = &[
