@@ -202,11 +202,11 @@ mod tests {
             "00",
             "00-0-0-01",
             "x",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0bb902b7-01",
         ] {
             assert_eq!(traceparent(run, Some(broken)), own, "{broken}");
         }
-        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0bb902b7-00";
         assert_eq!(
             traceparent(run, Some(given)),
             "00-4bf92f3577b34da6a3ce929d0e0e4736-000000000000014b-00"
