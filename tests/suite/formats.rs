@@ -438,7 +438,9 @@ fn first_fields(value: &Value) -> BTreeSet<String> {
 fn a_start_and_an_end_with_what_was_added_later_are_written_and_read() {
     let sandbox = sandbox();
     sandbox.config(r#"{"logs": {"limits": {"run": "64KiB", "tail": "16KiB"}}}"#);
-    let script = "seq 5000; echo Error: no input >&2; exit 3";
+    // More than one read: what comes in one is cut no further.
+    let script =
+        "for i in 1 2 3 4 5 6; do seq 5000; sleep 0.02; done; echo Error: no input >&2; exit 3";
     sandbox
         .greaserun(["-q", "-r", "shell", "etl.jar", "--", "sh", "-c", script])
         .finish();

@@ -234,6 +234,9 @@ fn arrives(sandbox: &Sandbox, root: &Path) {
     }
     for run in sandbox.sealed() {
         let end = end(&run);
+        if end["log"].is_null() {
+            continue; // Killed before it wrote its start event: nothing says where to.
+        }
         let text = |key: &str| {
             end[key]
                 .as_str()
