@@ -148,8 +148,8 @@ fn run(
     let registry = spool.clone().map(Registry::new);
     if let (Some(registry), Some(spool)) = (&registry, &spool) {
         let guard = state::existing_guard_dir(state_dir(&config), spool);
-        let share = record::share(&config);
-        sweep::dead_runs(registry, guard, &scratch_root, share, &caller, &report);
+        let (share, dead) = (record::share(&config), registry.some_dead_runs());
+        sweep::dead_runs(dead, guard, &scratch_root, share, &caller, &report);
     }
     sweep::orphans(&scratch_root, &report);
     let meta = record::meta(run, &job, named.as_ref().ok(), &caller, &stage.scratch);

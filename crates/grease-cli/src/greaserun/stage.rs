@@ -77,7 +77,7 @@ impl Stage<'_> {
                 .and_then(|spool| state::existing_guard_dir(state_dir, spool));
             let share = record::share(self.config);
             sweep::dead_runs(
-                registry,
+                registry.dead_runs(),
                 guard,
                 self.scratch_root,
                 share,

@@ -23,10 +23,10 @@ const FILES_BYTES: u64 = 16 * 1024;
 /// A log of this size is reason enough to weigh all logs.
 const HEAVY_BYTES: u64 = 1024 * 1024;
 
-/// Finds dead runs, ends what is left of them, and completes their records; `guard` is the guard's
+/// Ends what is left of dead runs, and completes their records; `guard` is the guard's
 /// directory, if there is one, `share` the root of the tree on the share, if there is one.
 pub(super) fn dead_runs(
-    registry: &Registry,
+    dead: Vec<DeadRun>,
     guard: Option<PathBuf>,
     scratch_root: &Path,
     share: Option<&Path>,
@@ -34,7 +34,7 @@ pub(super) fn dead_runs(
     report: &Report<'_>,
 ) {
     let slots = guard.map(Slots::new);
-    for dead in registry.dead_runs() {
+    for dead in dead {
         if let Some(slots) = &slots {
             waiting::forget(slots, dead.run());
         }
