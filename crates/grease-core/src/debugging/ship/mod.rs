@@ -35,7 +35,7 @@ pub use start::start;
 pub use state::{State, Word, state};
 
 /// First argument by which a program knows that it is the shipper.
-pub const ARGUMENT: &str = "__ship";
+pub use crate::model::SHIPPER as ARGUMENT;
 
 /// Longest task that is read.
 const TASK_BYTES_MAX: u64 = 4 << 20;

@@ -9,14 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use uuid::Uuid;
 
+pub(super) use crate::debugging::retention::SHIPPED;
+
 use super::state::{self, Trouble};
 use crate::sys::{clock, fs};
 
 /// Directory of the shipper, under the spool.
 const SHIP: &str = "ship";
-
-/// Empty file in the directory of a finished run that has arrived on the share, whole.
-pub(super) const SHIPPED: &str = "shipped";
 
 /// Longest small file that is read here.
 const BYTES_MAX: u64 = 4096;
