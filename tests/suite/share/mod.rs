@@ -235,7 +235,11 @@ fn arrives(sandbox: &Sandbox, root: &Path) {
     for run in sandbox.sealed() {
         let end = end(&run);
         if end["log"].is_null() {
-            continue; // Killed before it wrote its start event: nothing says where to.
+            // Killed before it wrote its start event: nothing says where to, and nothing is lost.
+            let log = fs_err::read_to_string(run.join("log")).unwrap();
+            assert!(!log.contains("greaserun: start "), "{log}");
+            assert_eq!(log.trim().lines().count(), 1, "{log}");
+            continue;
         }
         let text = |key: &str| {
             end[key]
