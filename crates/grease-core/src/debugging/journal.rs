@@ -17,8 +17,14 @@ use crate::sys;
 pub use super::record::{LOG, SEALED, end_of, shown, start_of};
 pub use super::seal::seal_dead;
 
-/// Output that is framed at a time: lines of one byte take thirty times their size.
+/// Output that is framed at a time.
 const PORTION_BYTES_MAX: usize = 2 * frame::PIECE_BYTES_MAX;
+
+/// The same where the end of a log is short, so that it is not longer by the portion that comes last.
+const PORTION_BYTES_MIN: usize = 1024;
+
+/// An empty line in the log is so much longer than in the output.
+const FRAMED_BYTES_MAX: u64 = 40;
 
 /// Pause after a write that failed: there may be room again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
@@ -232,9 +238,12 @@ impl Journal {
 
     /// Keeps output of which no secret is a part any more.
     fn put(&mut self, time: Timestamp, stream: Stream, mut bytes: &[u8]) {
+        let most = usize::try_from(self.part_bytes() / FRAMED_BYTES_MAX)
+            .unwrap_or(PORTION_BYTES_MAX)
+            .clamp(PORTION_BYTES_MIN, PORTION_BYTES_MAX);
         while !bytes.is_empty() {
             let portion;
-            (portion, bytes) = bytes.split_at(portion_of(bytes));
+            (portion, bytes) = bytes.split_at(portion_of(bytes, most));
             let mut lines = std::mem::take(&mut self.buffer);
             lines.clear();
             frame::append(&mut lines, time, stream, portion);
@@ -287,11 +296,10 @@ impl Journal {
     /// Appends to the log, or to what becomes its end when it is long enough. What was begun counts
     /// as appended: the rest is owed.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let part_bytes = self.part_bytes();
         let (Some(log), Some(dir)) = (&mut self.log, &self.dir) else {
             return Ok(());
         };
-        // Two files of the end are kept: at least one is full by the time that anything is missing.
-        let part_bytes = self.keeping.tail_bytes.min(self.keeping.run_bytes / 2);
         let head_bytes = self.keeping.run_bytes - 2 * part_bytes;
         let is_full = self.length > 0 && self.length + lines.len() as u64 > head_bytes;
         if is_full && self.tail.is_none() && !self.is_joined {
@@ -311,6 +319,12 @@ impl Journal {
             }
             None => Ok(()),
         }
+    }
+
+    /// Length of one of the two files that hold the end: at least one is full by the time that
+    /// anything is missing.
+    fn part_bytes(&self) -> u64 {
+        self.keeping.tail_bytes.min(self.keeping.run_bytes / 2)
     }
 
     fn fail(&mut self, error: io::Error) {
@@ -381,12 +395,12 @@ fn write_part(log: &mut fs_err::File, bytes: &[u8]) -> (usize, Option<io::Error>
 }
 
 /// How many of these bytes are framed at once: if not all, then up to the end of a line or of a piece.
-fn portion_of(bytes: &[u8]) -> usize {
-    let Some(first) = bytes.get(..PORTION_BYTES_MAX) else {
+fn portion_of(bytes: &[u8], most: usize) -> usize {
+    let Some(first) = bytes.get(..most) else {
         return bytes.len();
     };
     let line_end = first.iter().rposition(|byte| *byte == b'\n');
-    line_end.map_or(PORTION_BYTES_MAX, |at| at + 1)
+    line_end.map_or(most, |at| at + 1)
 }
 
 #[cfg(test)]
@@ -557,6 +571,24 @@ mod tests {
     }
 
     #[test]
+    fn output_that_comes_at_once_makes_a_log_no_longer_than_it_may_be() {
+        let (_spool, dir) = spool();
+        let keeping = Keeping {
+            run_bytes: 1 << 20,
+            tail_bytes: 128 << 10,
+            ..Keeping::default()
+        };
+        let mut journal = Journal::open(Some(&dir), &start(), keeping);
+        for _ in 0..4 {
+            note(&mut journal, Stream::Stdout, &[b'\n'; 64 << 10]);
+        }
+        let closed = journal.close(end());
+        assert!(closed.end.omitted_bytes > 8 << 20);
+        let length = fs_err::metadata(dir.join(LOG)).unwrap().len();
+        assert!(length < (1 << 20) + 4096, "{length}");
+    }
+
+    #[test]
     fn a_run_that_dies_after_the_cut_is_completed_by_another() {
         let (spool, dir) = spool();
         let keeping = Keeping {
@@ -695,9 +727,8 @@ mod tests {
     #[test]
     fn portions_end_with_a_line_or_a_piece() {
         let lines = [vec![b'x'; 100], b"\n".to_vec()].concat().repeat(1000);
-        assert_eq!(portion_of(&lines) % 101, 0);
-        let endless = vec![b'x'; 3 * PORTION_BYTES_MAX];
-        assert_eq!(portion_of(&endless), PORTION_BYTES_MAX);
-        assert_eq!(portion_of(b"x"), 1);
+        assert_eq!(portion_of(&lines, PORTION_BYTES_MAX) % 101, 0);
+        assert_eq!(portion_of(&[b'x'; 300], 100), 100);
+        assert_eq!(portion_of(b"x", 100), 1);
     }
 }
