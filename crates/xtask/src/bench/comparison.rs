@@ -191,6 +191,17 @@ impl Comparison {
 }
 
 impl Measured {
+    /// What each took of those that are not missing.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Summary)> {
+        let rows = self.rows.iter();
+        rows.filter_map(|(name, summary)| Some((name.as_str(), (*summary)?)))
+    }
+
+    /// How often each was measured.
+    pub(super) fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
     /// The costs of ours and of the peer of that number, if neither is missing.
     pub(super) fn pair(&self, peer: usize) -> Option<(Summary, Summary)> {
         Some((self.rows[0].1?, self.rows[peer + 1].1?))
@@ -275,13 +286,14 @@ fn ratio(value: f64) -> String {
 }
 
 /// The middle of sorted times, or the mean of the two in the middle, in milliseconds.
-fn median(sorted: &[Duration]) -> Option<f64> {
+pub(super) fn median(sorted: &[Duration]) -> Option<f64> {
     let low = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
     let high = sorted[sorted.len() / 2];
     Some(f64::midpoint(milliseconds(low), milliseconds(high)))
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+/// A time in milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 

@@ -14,6 +14,7 @@ use crate::command::{command, run_quietly};
 /// The programs, built for release, and a directory for everything that is read and written.
 pub(super) struct Ground {
     directory: TempDir,
+    programs: PathBuf,
     greaserun: PathBuf,
     examples: PathBuf,
     config: PathBuf,
@@ -35,6 +36,7 @@ impl Ground {
         Ok(Self {
             greaserun: programs.join("greaserun"),
             examples: programs.join("examples"),
+            programs,
             directory,
             config,
             rounds,
@@ -71,6 +73,23 @@ impl Ground {
         let mut greaserun = silent(&self.greaserun);
         greaserun.arg("--quiet").arg("--config-file").arg(config);
         greaserun
+    }
+
+    /// `greasestatus` with a config; what it is asked is to be added.
+    pub(super) fn greasestatus(&self, config: &Path) -> Command {
+        let mut greasestatus = silent(self.programs.join("greasestatus"));
+        greasestatus.arg("--config-file").arg(config);
+        greasestatus
+    }
+
+    /// The config without guard and share.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// The path of `greaserun`.
+    pub(super) fn program(&self) -> &Path {
+        &self.greaserun
     }
 
     /// A program that does one thing with nothing but a library: an example of its crate.
@@ -124,10 +143,11 @@ fn build() -> Result<PathBuf> {
         cargo
     };
     let mut build = cargo(&["build", "--release", "--bin", "greaserun"]);
+    build.args(["--bin", "greasestatus"]);
     for package in ["scalegrease", "grease-core", "maven-fetch"] {
         build.args(["--package", package]);
     }
-    for example in ["unpack", "fetch", "warm"] {
+    for example in ["unpack", "farm", "fetch", "warm"] {
         build.args(["--example", example]);
     }
     run_quietly(&mut build)?;

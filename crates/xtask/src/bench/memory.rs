@@ -1,5 +1,6 @@
 //! Resident memory of a process that runs, as the kernel counts it.
 
+use std::collections::BTreeMap;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
@@ -7,6 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::machine::field;
+
+/// The same where the process ends soon.
+const SHORT_PAUSE: Duration = Duration::from_micros(500);
 
 /// Pause between two looks at a process whose peak is wanted.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -27,7 +31,12 @@ pub(super) struct Memory {
 
 /// Memory of a child; `None` if it has ended.
 pub(super) fn of(child: &Child) -> Result<Option<Memory>> {
-    let status = fs_err::read_to_string(format!("/proc/{}/status", child.id()))?;
+    of_process(child.id())
+}
+
+/// Memory of a process; `None` if it has ended and was not waited for.
+pub(super) fn of_process(pid: u32) -> Result<Option<Memory>> {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status"))?;
     let mib = |name| {
         let kib = field(&status, name)?
             .strip_suffix(" kB")?
@@ -59,4 +68,26 @@ pub(super) fn to_the_end(mut command: Command) -> Result<Memory> {
     };
     ensure!(status.success(), "{command:?} failed with {status}");
     last.context("the command ended at once")
+}
+
+/// Runs a command to its end, however it ends; returns the MiB that it and the children that it started
+/// had resident at most, all together.
+pub(super) fn of_family(mut command: Command) -> Result<f64> {
+    let mut child = command.spawn()?;
+    let mut peaks: BTreeMap<u32, f64> = BTreeMap::new();
+    while child.try_wait()?.is_none() {
+        let pid = child.id();
+        let children = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default(); // It may just have ended.
+        let pids = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok());
+        for pid in pids.chain([pid]) {
+            if let Ok(Some(memory)) = of_process(pid) {
+                peaks.insert(pid, memory.peak);
+            }
+        }
+        thread::sleep(SHORT_PAUSE);
+    }
+    Ok(peaks.into_values().sum())
 }

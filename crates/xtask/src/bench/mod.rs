@@ -11,6 +11,8 @@ mod guard;
 mod machine;
 mod memory;
 mod output;
+mod records;
+mod share;
 mod start;
 mod unpack;
 
@@ -42,6 +44,10 @@ pub(crate) enum Benchmark {
     Artifacts,
     /// Admission, refusal and crowds: greaserun against itself, GNU parallel and make
     Guard,
+    /// Questions about a million runs: greasestatus
+    Records,
+    /// What a share adds to a job, healthy and hung, and what a run asks of it
+    Share,
 }
 
 /// What a benchmark found.
@@ -108,6 +114,8 @@ pub(crate) fn bench(named: &[Benchmark], rounds: Option<u32>, write: bool) -> Re
             Benchmark::Unpack => unpack::run(&ground),
             Benchmark::Artifacts => artifacts::run(&ground),
             Benchmark::Guard => guard::run(&ground),
+            Benchmark::Records => records::run(&ground),
+            Benchmark::Share => share::run(&ground),
         }?;
         let Chapter {
             heading,
