@@ -201,7 +201,7 @@ impl Tick {
         user    [USER]
         ended   [TIME]
         log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-        why     greasestatus why [RUN]
+        why     greasestatus why [RUN] -c [SANDBOX]/scalegrease.json
         again   cd [HOME] && env -i HOME=[HOME] LOGNAME=root PATH=/usr/bin:/bin SHELL=/bin/sh [BIN]/greaserun -c [SANDBOX]/scalegrease.json -D --job absent -r shell - no-such-program < /dev/null
         -----
         greaserun: bad failed with exit code 4 after [N] s on [HOST]
@@ -214,7 +214,7 @@ impl Tick {
         user    [USER]
         ended   [TIME]
         log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-        why     greasestatus why [RUN]
+        why     greasestatus why [RUN] -c [SANDBOX]/scalegrease.json
         again   cd [HOME] && env -i HOME=[HOME] LOGNAME=root PATH=/usr/bin:/bin SHELL=/bin/sh [BIN]/greaserun -c [SANDBOX]/scalegrease.json -D --job bad -r shell - sh -c 'echo reading; echo 100% naïve >&2; exit 4' < /dev/null
         -----
         greaserun: two failed with exit code 1 after [N] s on [HOST]
@@ -225,7 +225,7 @@ impl Tick {
         user    [USER]
         ended   [TIME]
         log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-        why     greasestatus why [RUN]
+        why     greasestatus why [RUN] -c [SANDBOX]/scalegrease.json
         again   cd [HOME] && env -i HOME=[HOME] LOGNAME=root PATH=/usr/bin:/bin SHELL=/bin/sh [BIN]/greaserun -c [SANDBOX]/scalegrease.json -D --job two -r shell - false < /dev/null
         ");
     }

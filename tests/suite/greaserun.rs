@@ -117,7 +117,7 @@ fn a_scheduled_run_that_fails_mails_the_reason_the_last_lines_and_where_the_rest
     user    [USER]
     ended   [TIME]
     log     less [SANDBOX]/state/spool/[UID]/sealed/[RUN]/log
-    why     greasestatus why [RUN]
+    why     greasestatus why [RUN] -c [SANDBOX]/scalegrease.json
     again   cd [SANDBOX]/work && env -i HOME=[SANDBOX]/home PATH=/usr/local/bin:/usr/bin:/bin [BIN]/greaserun -c [SANDBOX]/scalegrease.json -r shell etl.jar bin/load.sh 2026-11-24 < /dev/null
     ");
 }

@@ -1,11 +1,12 @@
 //! What a run leaves on the share, and that no state of the share is any of the run's business.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use grease_core::debugging::share::{layout, marker};
 use grease_core::debugging::ship;
 use grease_testkit::length::rounds;
-use grease_testkit::sandbox::{CALM, Finished, Run, Sandbox, wait_until};
+use grease_testkit::sandbox::{CALM, DEADLINE, Finished, Run, Sandbox, is_running, wait_until};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
@@ -331,4 +332,164 @@ fn a_shipper_keeps_nothing_that_its_caller_left_open() {
     assert!(ship::is_running(&host.sandbox.spool()));
     let lock = fs_err::File::open(lock).unwrap();
     lock.try_lock().unwrap();
+}
+
+/// A greaserun with another config, for a job that starts it.
+fn inner(host: &Host, script: &str) -> String {
+    let program = host.sandbox.programs().join("greaserun");
+    let config = host.sandbox.path("inner.json");
+    let [program, config] = [&program, &config].map(|path| path.display());
+    format!("{program} -c {config} -r shell - -- sh -c '{script}'")
+}
+
+#[test]
+fn a_shipper_that_a_greaserun_inside_a_job_started_outlives_the_job() {
+    let (_place, host) = Host::new();
+    // Only the inner one has a share, so that no shipper is there before it.
+    fs_err::rename(
+        host.sandbox.path("scalegrease.json"),
+        host.sandbox.path("inner.json"),
+    )
+    .unwrap();
+    host.sandbox
+        .config(r#"{"jobs": {"defaults": {"nice": 0}}}"#);
+    let quick = host.run(&format!("{}; exit 4", inner(&host, "echo inner")));
+    assert_eq!(quick.code, Some(4), "{}", quick.all());
+    assert!(!quick.err().contains("outlived"), "{}", quick.err());
+    let shipper = host.shipper().unwrap();
+    assert!(is_running(shipper), "{}", quick.all());
+
+    // And when all of the job is killed while the inner one is the shipper's parent.
+    let stubborn = r#"trap "" TERM; sleep 1000"#;
+    let mut running = host.shell(&inner(&host, stubborn)).start();
+    wait_until("the inner job runs", || host.sandbox.live().len() == 2);
+    kill(&host);
+    wait_until("the inner run starts another one", || {
+        host.shipper()
+            .is_some_and(|now| now != shipper && is_running(now))
+    });
+    wait_until("a second request kills them all", || {
+        running.signal(Signal::TERM);
+        running.has_ended()
+    });
+    assert_eq!(running.finish().code, Some(143));
+    assert!(is_running(host.shipper().unwrap()));
+    assert_eq!(host.sandbox.processes(), [host.shipper().unwrap()]);
+}
+
+#[test]
+fn a_shipper_makes_way_for_jobs() {
+    let (_place, host) = Host::new();
+    assert_eq!(host.run("echo once").code, Some(0));
+    let shipper = host.shipper().unwrap();
+    let class = host
+        .sandbox
+        .program("ionice")
+        .arguments(["-p", &shipper.to_string()])
+        .finish();
+    assert_eq!(class.out().trim(), "idle", "{}", class.all());
+    let pid = Pid::from_raw(shipper);
+    assert_eq!(rustix::process::getpriority_process(pid).unwrap(), 5);
+}
+
+/// Largest resident memory of a process so far, KiB.
+fn peak_kib(pid: i32) -> u64 {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse().unwrap()
+}
+
+/// Runs a job that writes much, with a share; gives what greaserun and the shipper needed at most, KiB.
+///
+/// On the share and by `greasestatus log --raw` are the exact bytes, of which the job keeps a copy.
+fn bring(script: &str) -> [u64; 2] {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("root");
+    fs_err::create_dir(&root).unwrap();
+    let host = Host::with(root, r#"{"wait": "1s", "limits": {"run": "64GiB"}}"#);
+    let script = format!("{{ {script}; }} | tee copy; until [ -e go ]; do sleep 0.02; done");
+    let words = ["--cron", "-r", "shell", "-", "--", "sh", "-c", &script];
+    let running = host.sandbox.greaserun(words).start();
+    let length = |path: PathBuf| fs_err::metadata(path).map_or(0, |found| found.len());
+    wait_until("the shipper has begun", || {
+        host.user().exists() && !files_in(&host.user()).is_empty()
+    });
+    let copy = || length(host.sandbox.work("copy"));
+    let is_written = || {
+        let log = host.sandbox.live().pop().map(|run| length(run.join("log")));
+        log.is_some_and(|log| log > copy()) && copy() > 0 && !is_writing(&host)
+    };
+    go_on(copy, is_written);
+    let shipper = host.shipper().unwrap();
+    fs_err::write(host.sandbox.work("go"), "").unwrap();
+    let greaserun = peak_kib(running.pid());
+    assert_eq!(running.finish().code, Some(0));
+    let on_share = || {
+        files_in(&host.user())
+            .into_iter()
+            .map(length)
+            .max()
+            .unwrap_or(0)
+    };
+    go_on(on_share, || on_share() > copy());
+    // To read it back takes its time as well.
+    let until = Instant::now() + DEADLINE * rounds(1);
+    let is_shipped = || {
+        host.sandbox
+            .sealed()
+            .iter()
+            .all(|run| run.join("shipped").exists())
+    };
+    while !is_shipped() {
+        assert!(Instant::now() < until, "it is not on the share");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let peaks = [greaserun, peak_kib(shipper)];
+    host.assert_identical();
+    let config = host.sandbox.path("scalegrease.json");
+    let status = host.sandbox.programs().join("greasestatus");
+    let compare = format!(
+        "{} -c {} log sh --raw | cmp - copy",
+        status.display(),
+        config.display()
+    );
+    let compared = host
+        .sandbox
+        .program("sh")
+        .arguments(["-c", &compare])
+        .finish();
+    assert_eq!(compared.code, Some(0), "{}", compared.all());
+    peaks
+}
+
+/// Waits for as long as something grows.
+fn go_on(length: impl Fn() -> u64, is_done: impl Fn() -> bool) {
+    while !is_done() {
+        let before = length();
+        wait_until("it goes on", || is_done() || length() > before);
+    }
+}
+
+/// Whether the job has more to write than it has: its writer runs.
+fn is_writing(host: &Host) -> bool {
+    let command = |pid: i32| fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let is_writer = |pid: i32| command(pid).starts_with(b"tee\0");
+    host.sandbox.processes().into_iter().any(is_writer)
+}
+
+#[test]
+fn much_without_a_line_break_and_single_bytes_arrive_exactly_and_need_little_memory() {
+    let idle = bring("echo little");
+    // 32 MB, and 1 GB where tests are 32 times as long: numbers, so that every place differs.
+    let much = format!("seq -s , 1 1000000000 | head -c {}", rounds(32) * 1_000_000);
+    let bytes = "seq 20000 | dd bs=1 2>/dev/null";
+    for script in [&*much, bytes] {
+        for (peak, idle) in bring(script).into_iter().zip(idle) {
+            assert!(
+                peak < idle + 8 * 1024,
+                "{peak} KiB of `{script}`, {idle} of none"
+            );
+        }
+    }
 }

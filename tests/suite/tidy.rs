@@ -8,13 +8,14 @@ use std::path::PathBuf;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sys", &["model"]),
+    ("diagnostics", &["sys"]),
     ("jar", &["model", "sys"]),
     ("registry", &["model", "sys"]),
     ("dispatch", &["model", "sys"]),
     ("arbitration", &["model", "sys"]),
-    ("deployment", &["jar", "model", "sys"]),
+    ("deployment", &["diagnostics", "jar", "model", "sys"]),
     ("execution", &["jar", "model", "registry", "sys"]),
-    ("debugging", &["model", "registry", "sys"]),
+    ("debugging", &["diagnostics", "model", "registry", "sys"]),
     (
         "config",
         &[

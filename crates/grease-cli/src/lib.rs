@@ -2,6 +2,7 @@
 //!
 //! One module per program; each program's `run` reads as the list of scopes in their order.
 
+mod completion;
 mod demand;
 mod exit_code;
 mod failure;
@@ -25,4 +26,5 @@ pub fn commands() -> Vec<clap::Command> {
     ]
 }
 
+pub use completion::with_names;
 pub use exit_code::reference as exit_codes;

@@ -10,13 +10,14 @@
 //!
 //! The scopes never name one another; they meet in `grease-cli`. Under them lie leaf modules:
 //! [`model`] (words that two scopes share), [`sys`] (the only code that asks the machine),
-//! [`jar`] and [`registry`]. [`config`] composes the scopes' own sections. The test
+//! [`jar`], [`registry`] and [`diagnostics`]. [`config`] composes the scopes' own sections. The test
 //! `tests/suite/tidy.rs` holds the table of allowed edges.
 
 pub mod arbitration;
 pub mod config;
 pub mod debugging;
 pub mod deployment;
+pub mod diagnostics;
 pub mod dispatch;
 pub mod execution;
 pub mod jar;

@@ -83,6 +83,12 @@ pub enum Component {
     Lnav,
     /// `promtool(1)` of Prometheus, which checks metrics.
     Promtool,
+    /// The shell `zsh(1)`.
+    Zsh,
+    /// The shell `fish(1)`.
+    Fish,
+    /// `faketime(1)` with its library, by which a program sees another time.
+    Faketime,
 }
 
 /// A component that is there.

@@ -30,6 +30,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::mount::UnmountFlags;
 use tempfile::TempDir;
@@ -40,8 +41,12 @@ use crate::sandbox::DEADLINE;
 /// The test that serves, as the name is given to the test program.
 const SERVER: &str = "faultfs_server";
 
-/// Tells the test program that it is to serve, and where: two paths with a line break between.
+/// Tells the test program that it is to serve, and where: two paths, and the milliseconds of
+/// [`FaultFs::mount_with_memory`], a line each.
 const VARIABLE: &str = "FAULTFS_SERVER";
+
+/// This test program, though its file may have been replaced since it started.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What the server says first.
 const READY: &str = "ready";
@@ -54,6 +59,7 @@ const LAYERS_MAX: u32 = 8;
 pub struct FaultFs {
     server: Option<Server>,
     dir: TempDir,
+    memory: Duration,
 }
 
 #[derive(Debug)]
@@ -88,7 +94,11 @@ pub fn serve_if_asked() {
     let Ok(places) = std::env::var(VARIABLE) else {
         return;
     };
-    let (backing, mount) = places.split_once('\n').expect("two paths");
+    let words: Vec<&str> = places.lines().collect();
+    let [backing, mount, memory] = words[..] else {
+        panic!("`{places}` are no two paths and a time");
+    };
+    serve::remember(Duration::from_millis(memory.parse().expect("milliseconds")));
     server::run(Path::new(backing), Path::new(mount)).expect("serve the file system");
 }
 
@@ -99,9 +109,23 @@ impl FaultFs {
     ///
     /// When the mount fails, or when FUSE is absent and `SCALEGREASE_REQUIRE` names it.
     pub fn mount() -> Option<Self> {
+        Self::mount_with_memory(Duration::ZERO)
+    }
+
+    /// The same where the kernel believes for a time what it was told of names and files, as a
+    /// client of NFS does, instead of asking anew each time.
+    ///
+    /// # Panics
+    ///
+    /// As [`FaultFs::mount`].
+    pub fn mount_with_memory(memory: Duration) -> Option<Self> {
         component::require(Component::Fuse)?;
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut files = Self { server: None, dir };
+        let mut files = Self {
+            server: None,
+            dir,
+            memory,
+        };
         for path in [files.path(), files.backing()] {
             fs_err::create_dir(path).expect("a fresh directory");
         }
@@ -169,7 +193,7 @@ impl FaultFs {
     pub fn mount_again(&mut self) {
         self.server = None;
         detach(&self.path());
-        self.server = Some(Server::start(&self.backing(), &self.path()));
+        self.server = Some(Server::start(&self.backing(), &self.path(), self.memory));
     }
 
     fn question(&self, question: &str) -> Vec<String> {
@@ -186,20 +210,24 @@ impl Drop for FaultFs {
 }
 
 impl Server {
-    fn start(backing: &Path, mount: &Path) -> Self {
+    fn start(backing: &Path, mount: &Path, memory: Duration) -> Self {
         let (ours, its) = UnixStream::pair().expect("a pair of sockets");
         ours.set_read_timeout(Some(DEADLINE))
             .expect("a socket has a timeout");
-        let program = std::env::current_exe().expect("a test program has a path");
         #[expect(
             clippy::disallowed_methods,
             reason = "this crate stands below `execution`"
         )]
-        let child = Command::new(program)
+        let child = Command::new(OWN_PROGRAM)
             .args([SERVER, "--nocapture", "--test-threads=1"])
             .env(
                 VARIABLE,
-                format!("{}\n{}", backing.display(), mount.display()),
+                format!(
+                    "{}\n{}\n{}",
+                    backing.display(),
+                    mount.display(),
+                    memory.as_millis()
+                ),
             )
             .stdin(OwnedFd::from(its))
             .stdout(Stdio::null())

@@ -68,7 +68,11 @@ fn describe(program: &clap::Command, dist: &Path) -> Result<()> {
     clap_mangen::generate_to(program.clone(), dist.join("man"))?;
     for shell in SHELLS {
         let mut program = program.clone();
-        clap_complete::generate_to(shell, &mut program, &name, dist.join("completions"))?;
+        let path =
+            clap_complete::generate_to(shell, &mut program, &name, dist.join("completions"))?;
+        let script = fs_err::read_to_string(&path)?;
+        let script = grease_cli::with_names(&name, &shell.to_string(), &script);
+        fs_err::write(path, script)?;
     }
     Ok(())
 }

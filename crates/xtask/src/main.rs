@@ -13,6 +13,7 @@ mod dist;
 mod docs;
 mod example;
 mod fuzz;
+mod nfs;
 mod packages;
 mod setup;
 mod test;
@@ -87,11 +88,20 @@ enum Chore {
         #[arg(long, conflicts_with = "benchmarks")]
         write: bool,
     },
+    /// Try what is promised of shared storage on real NFS, in a virtual machine
+    ///
+    /// Needs root, some Debian packages, and once 70 MB for a kernel; no KVM, and no NFS in the kernel
+    /// here. `tests/nfs/guest.sh` has the scenarios.
+    Nfs {
+        /// Scenarios; all if absent
+        scenarios: Vec<String>,
+    },
     /// Build what is released: programs, man pages, completions, config
     Dist,
 }
 
 fn main() -> Result<ExitCode> {
+    grease_testkit::faultfs::serve_if_asked(); // A benchmark starts this program again for that.
     match Arguments::parse().chore {
         Chore::Setup { packages } => {
             if packages {
@@ -109,6 +119,7 @@ fn main() -> Result<ExitCode> {
             rounds,
             write,
         } => bench::bench(&benchmarks, rounds, write),
+        Chore::Nfs { scenarios } => nfs::nfs(&scenarios),
         Chore::Dist => dist::make(),
     }
 }

@@ -32,6 +32,12 @@ fn refuses(rules: &str, error: &str) {
             .is_some_and(|text| text.contains(error))
     });
     assert!(host.share.asked().len() < 200, "no busy loop");
+    let config = host.sandbox.path("scalegrease.json");
+    let status = host.sandbox.program("greasestatus");
+    let status = status
+        .arguments(["-c".as_ref(), config.as_os_str()])
+        .finish();
+    assert!(status.out().contains(error), "{}", status.all());
     host.recover();
     host.assert_arrives();
 }

@@ -152,6 +152,46 @@ fn a_dead_run_without_a_readable_meta_is_completed_and_what_it_left_is_ended() {
 }
 
 #[test]
+fn a_run_that_died_before_its_first_event_is_recorded_with_what_is_known_of_it() {
+    let host = || fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for has_meta in [true, false] {
+        let sandbox = sandbox();
+        let run = RunId::new();
+        let scratch = sandbox.spool().join("scratch").join(run.to_string());
+        let meta = meta(run, &this_boot(), &scratch);
+        plant(&sandbox, run, if has_meta { &meta } else { "" });
+        run_next(&sandbox);
+        let config = sandbox.path("scalegrease.json");
+        let reader = sandbox
+            .program("greasestatus")
+            .arguments(["-c".as_ref(), config.as_os_str()])
+            .arguments(["runs", "--json"])
+            .finish();
+        let shown: Vec<Value> = serde_json::from_slice(&reader.stdout)
+            .or_else(|_| reader.out().lines().map(serde_json::from_str).collect())
+            .unwrap_or_else(|error| panic!("{error}: {}", reader.all()));
+        let shown = shown
+            .iter()
+            .find(|shown| shown["run"] == run.to_string())
+            .unwrap_or_else(|| panic!("{}", reader.all()));
+        let job = if has_meta { "g:a#x" } else { "unknown" };
+        let user = grease_core::sys::host::account().name;
+        assert_eq!(shown["job"], job);
+        assert_eq!(shown["user"], user.as_str());
+        assert_eq!(shown["host"], host().trim());
+        let start: jiff::Timestamp = shown["start"].as_str().unwrap().parse().unwrap();
+        assert_eq!(Some(start), run.drawn_at());
+        let end = end_in(&sandbox.spool().join("sealed").join(run.to_string()));
+        assert!(
+            end["log"]
+                .as_str()
+                .unwrap()
+                .ends_with(&format!("{run}.log"))
+        );
+    }
+}
+
+#[test]
 fn a_dead_run_cannot_make_the_next_one_remove_something_else() {
     let sandbox = sandbox();
     let victim = sandbox.path("victim");

@@ -26,6 +26,19 @@ fn a_process_in_its_own_session_is_ended_and_named() {
 }
 
 #[test]
+fn a_process_that_merely_calls_itself_our_shipper_is_ended() {
+    let sandbox = sandbox_with(BRISK);
+    // Its second word is what a shipper is known by, but its program is a shell.
+    fs_err::write(sandbox.work("__ship"), "echo $$ > pid; sleep 1000; true\n").unwrap();
+    let script = "setsid sh __ship & until [ -s pid ]; do sleep 0.01; done; exit 4";
+    let finished = shell(&sandbox, &[], script).finish();
+    assert_eq!(finished.code, Some(4));
+    assert!(!is_running(pid_in(&sandbox, "pid")));
+    assert_eq!(record(&sandbox)["leftovers"], 2);
+    assert_clean(&sandbox);
+}
+
+#[test]
 fn a_daemon_that_forked_twice_is_ended() {
     let sandbox = sandbox_with(BRISK);
     let daemon = "(setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null 2>&1 &)

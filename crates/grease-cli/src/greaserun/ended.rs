@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
+use grease_core::debugging::share::layout;
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::{Cause, End};
-use grease_core::model::{EndEvent, ErrorKind, ErrorWord, ResultWord, RunId, UsageRecord, VERSION};
+use grease_core::model::{
+    EndEvent, ErrorKind, ErrorWord, ResultWord, RunFacts, RunId, UsageRecord, VERSION,
+};
 use grease_core::sys::clock;
 
+use super::caller::Caller;
 use super::halt::Dropped;
 use crate::exit_code;
 use crate::failure::Failure;
+
+/// What nobody knows any more of a run that died at its very beginning.
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// Exit codes that the runner `luigi` makes Luigi give, with what they mean.
 const LUIGI: [(i32, ErrorWord); 2] = [
@@ -94,14 +101,29 @@ pub(super) fn of_drop(run: RunId, job: &str, dropped: &Dropped, drops: Option<u3
     }
 }
 
-/// The record of a run whose greaserun is gone.
-pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool) -> EndEvent {
+/// The record of a run whose greaserun is gone. It was this user's and on this host, as its spool is; the
+/// rest is what is known of one that died before it wrote its start event.
+pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool, caller: &Caller) -> EndEvent {
     let error = if same_boot {
         ErrorWord::SupervisorKilled
     } else {
         ErrorWord::HostReboot
     };
-    event(run, job, ResultWord::Error, Some(error))
+    let start = run.drawn_at().unwrap_or_default();
+    let log = layout::log(start, job, &caller.host, run);
+    let facts = RunFacts {
+        user: caller.account.name.clone(),
+        host: caller.host.clone(),
+        start: format!("{start:.6}"),
+        trigger: UNKNOWN.to_owned(),
+        runner: UNKNOWN.to_owned(),
+        artifact: None,
+        log: log.to_str().map(ToOwned::to_owned),
+    };
+    EndEvent {
+        facts: Some(facts),
+        ..event(run, job, ResultWord::Error, Some(error))
+    }
 }
 
 /// Why a run did not succeed, in words for people.

@@ -16,6 +16,7 @@ use super::caller::Caller;
 use super::on_kill::Elsewhere;
 use super::plan::Plan;
 use super::report::Report;
+use super::ship::Shipping;
 use super::{dry_run, patience};
 use crate::failure::Failure;
 
@@ -26,7 +27,7 @@ pub(super) fn execute(
     scratch: PathBuf,
     signals: &Signals,
     report: &Report<'_>,
-    journal: &mut Journal,
+    (journal, shipping): (&mut Journal, &mut Shipping),
 ) -> Result<Outcome, Failure> {
     let root = scratch.parent().unwrap_or(Path::new("/")).to_owned();
     let scratch = Scratch::create(scratch).map_err(|source| Error::Scratch { root, source })?;
@@ -64,6 +65,7 @@ pub(super) fn execute(
             journal.remark(clock::now(), &text);
             report.notice(&text);
         }
+        Event::Pulse => shipping.look(),
         Event::Started { pid } => report.detail(&format!("the job's process is {pid}")),
     });
     if outcome

@@ -21,11 +21,15 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use grease_core::config::{Config, Loaded, Problem};
+use grease_core::debugging::redact::Redactor;
 use grease_core::debugging::ship as shipper;
 use grease_core::deployment::child;
+use grease_core::diagnostics::{self, Mask, Show, TOLD};
+use grease_core::execution::Outcome;
 use grease_core::execution::scratch::Scratch;
 use grease_core::execution::supervise::Signals;
 use grease_core::execution::{runner, stub};
@@ -38,7 +42,7 @@ use crate::exit_code;
 use crate::failure::Failure;
 use crate::places;
 use crate::shared::{self, state_dir};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::to_come::usage;
 use arguments::Arguments;
 use caller::Caller;
@@ -144,7 +148,8 @@ fn run(
     // From here on a signal is an event, so that nothing made below is left behind.
     let signals = Signals::block()
         .map_err(|error| Failure::new(ErrorKind::Bug, format!("cannot set up signals: {error}")))?;
-    report.never_wait_to_tell();
+    let keeping = record::keeping(&config, &caller, arguments);
+    mask_and_keep(&keeping.redactor, &stage, terminal);
     let registry = spool.clone().map(Registry::new);
     if let (Some(registry), Some(spool)) = (&registry, &spool) {
         let guard = state::existing_guard_dir(state_dir(&config), spool);
@@ -154,13 +159,12 @@ fn run(
     sweep::orphans(&scratch_root, &report);
     let meta = record::meta(run, &job, named.as_ref().ok(), &caller, &stage.scratch);
     let start = record::start_event(run, &job, named.as_ref().ok(), &caller, arguments);
-    let keeping = record::keeping(&config, &caller, arguments);
-    report.redact(&keeping.redactor);
     let mut record = Record::open(registry.clone(), &meta, &start, &config, keeping, &report);
-    let shipping = Shipping::start(spool.as_deref(), &config, &caller, &report);
-    let ended = named
-        .map_err(Halt::Failed)
-        .and_then(|named| stage.play(named, &signals, registry.as_ref(), &mut record.journal));
+    let mut shipping = Shipping::start(spool.as_deref(), &config, &caller, &report);
+    let ended = named.map_err(Halt::Failed).and_then(|named| {
+        let kept = (&mut record.journal, &mut shipping);
+        stage.play(named, &signals, registry.as_ref(), kept)
+    });
     let end = match &ended {
         Ok(outcome) => ended::of_outcome(run, &job, &start.runner, outcome),
         Err(Halt::Failed(failure)) => ended::of_failure(run, &job, failure),
@@ -170,6 +174,7 @@ fn run(
         }
     };
     let left = record.close(end, &report);
+    tell_of_halt(run, &ended);
     shipping.finish(&left, &ended, &signals, &report);
     drop(signals);
     match ended {
@@ -184,10 +189,38 @@ fn run(
             Ok(failure.exit_code())
         }
         Err(Halt::Dropped(dropped)) => {
-            let notify_each = config.guard.drop.notify_after_consecutive;
-            report.dropped(&dropped, &left, notify_each);
+            report.dropped(&dropped, &left, config.guard.drop.notify_after_consecutive);
             Ok(exit_code::of(ErrorKind::NotNow))
         }
+    }
+}
+
+/// From here on nobody is waited for who reads us, secrets are masked, and what this program does is kept, and
+/// shown to those who ask for details.
+fn mask_and_keep(redactor: &Redactor, stage: &Stage<'_>, terminal: Terminal) {
+    stage.report.never_wait_to_tell();
+    stage.report.redact(redactor);
+    let redactor = redactor.clone();
+    let mask: Mask = Arc::new(move |text| redactor.text(text));
+    let show: Option<Show> = stage.report.shows_details().then(|| {
+        let show = move |text: &str| {
+            if terminal::can_take() {
+                terminal.say(&format!("greaserun: {text}\n"));
+            }
+        };
+        Box::new(show) as Show
+    });
+    diagnostics::keep(stage.spool, "greaserun", &mask, show);
+}
+
+/// Keeps why a run came to nothing; of one whose job ran there is the record.
+fn tell_of_halt(run: RunId, ended: &Result<Outcome, Halt>) {
+    match ended {
+        Ok(_) => {}
+        Err(Halt::Failed(failure)) => {
+            tracing::warn!(target: TOLD, %run, "{}", failure.render());
+        }
+        Err(Halt::Dropped(dropped)) => tracing::info!(target: TOLD, %run, "{}", dropped.text),
     }
 }
 

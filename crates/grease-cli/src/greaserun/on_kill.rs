@@ -112,7 +112,7 @@ fn carry_out(
             output.drain(..surplus);
         }
         Event::Notice(text) => report.detail(&text),
-        Event::Started { .. } => {}
+        Event::Started { .. } | Event::Pulse => {}
     });
     let outcome =
         outcome.map_err(|error| format!("cannot be run: {}", Failure::from(error).line()))?;

@@ -4,9 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
+use std::path::Path;
 
+use grease_core::config::DEFAULT_FILE;
 use grease_core::debugging::drops;
 use grease_core::debugging::redact::Redactor;
+use grease_core::diagnostics::TOLD;
 use grease_core::dispatch::Trigger;
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::Remnant;
@@ -30,6 +33,8 @@ pub(super) struct Report<'a> {
     quiet: bool,
     verbose: bool,
     caller: &'a Caller,
+    /// Options by which `greasestatus` reads the same config, each behind a blank.
+    options: String,
     words: &'a [OsString],
     /// How many of the words, at their end, are ARTIFACT and the job's.
     job_words: usize,
@@ -59,6 +64,7 @@ impl<'a> Report<'a> {
             quiet: arguments.shared.quiet,
             verbose: arguments.shared.verbose,
             caller,
+            options: options(&arguments.shared.config_file, &caller.directory),
             words,
             job_words: arguments.words.len(),
             remarks: RefCell::default(),
@@ -83,6 +89,7 @@ impl<'a> Report<'a> {
     /// Tells something that may be wrong: at once, or with the digest of a failure, since cron
     /// mails whatever is printed.
     pub(super) fn warn(&self, text: &str) {
+        tracing::warn!(target: TOLD, "{text}");
         let text = format!("warning: {text}");
         self.tell(&format!("{text}\n"));
         self.remarks.borrow_mut().push(text);
@@ -96,6 +103,7 @@ impl<'a> Report<'a> {
 
     /// Tells what was done, and notes it in the log.
     pub(super) fn remark(&self, text: &str) {
+        tracing::info!(target: TOLD, "{text}");
         if self.streams() && !self.quiet {
             self.tell(&format!("greaserun: {text}\n"));
         }
@@ -105,6 +113,11 @@ impl<'a> Report<'a> {
     /// Whether a person looks on, on a terminal.
     pub(super) fn is_watched(&self) -> bool {
         self.streams() && !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Whether details of what is done are shown as they come.
+    pub(super) fn shows_details(&self) -> bool {
+        self.verbose && self.streams()
     }
 
     /// Tells what is done, with `--verbose`.
@@ -223,6 +236,10 @@ impl<'a> Report<'a> {
                 }
                 text.push('\n');
                 text.push_str(&remnants(outcome));
+                let is_ended_by_hand = end.result == ResultWord::Cancellation;
+                if !good && !is_ended_by_hand && !self.quiet && left.dir.is_some() {
+                    writeln!(text, "greaserun: more: {}", self.why(&end.run)).expect("in memory");
+                }
             }
             Output::Digest if !good => {
                 writeln!(text, " after {lasted} on {}", self.caller.host).expect("in memory");
@@ -288,10 +305,15 @@ impl<'a> Report<'a> {
             row("share", &format!("less {}", quoted(log.as_os_str())));
         }
         if left.dir.is_some() {
-            row("why", &format!("greasestatus why {}", end.run));
+            row("why", &self.why(&end.run));
         }
         row("again", &self.again());
         text
+    }
+
+    /// The command that tells why a run failed.
+    fn why(&self, run: &str) -> String {
+        format!("greasestatus why {run}{}", self.options)
     }
 
     /// The command that runs the same by hand: in the same directory, with no more of the
@@ -311,6 +333,16 @@ impl<'a> Report<'a> {
         let command: Vec<String> = variables.chain(words).collect();
         let directory = quoted(self.caller.directory.as_os_str());
         format!("cd {directory} && env -i {} < /dev/null", command.join(" "))
+    }
+}
+
+/// Names the config file, unless it is the one that is read anyway.
+fn options(config_file: &Path, directory: &Path) -> String {
+    if config_file == Path::new(DEFAULT_FILE) {
+        String::new()
+    } else {
+        let config_file = directory.join(config_file);
+        format!(" -c {}", quoted(config_file.as_os_str()))
     }
 }
 

@@ -9,11 +9,16 @@ use grease_core::config::Config;
 use grease_core::debugging::ship::{self, Task, Waited};
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::Signals;
+use grease_core::sys::clock;
 
 use super::caller::Caller;
 use super::halt::Halt;
 use super::record::{self, Left};
 use super::report::Report;
+
+/// Shortest pause between two looks whether the shipper still runs, and the longest, for one that ends
+/// each time it is started. A pulse of the job comes every 5 s.
+const LOOK: (Duration, Duration) = (Duration::from_secs(4), Duration::from_mins(5));
 
 /// The shipper of this run's spool, if there is anything for one to do.
 pub(super) struct Shipping(Option<Call>);
@@ -21,14 +26,14 @@ pub(super) struct Shipping(Option<Call>);
 struct Call {
     task: Task,
     patience: Duration,
+    /// Pause until the next look whether the shipper still runs.
+    pause: Duration,
+    /// When that is, in time since boot.
+    look_at: Duration,
 }
 
 impl Shipping {
-    /// Starts a shipper, unless one runs, or there is nothing for one to do. Trouble with it is for the
-    /// next run to mend.
-    ///
-    /// Only before the job: later greaserun is a subreaper, and the shipper would be handed to it and
-    /// count as a process of the job.
+    /// Starts a shipper, unless one runs, or there is nothing for one to do.
     pub(super) fn start(
         spool: Option<&Path>,
         config: &Config,
@@ -49,9 +54,27 @@ impl Shipping {
                 host: caller.host.clone(),
             },
             patience: config.logs.wait.get(),
+            pause: LOOK.0,
+            look_at: clock::since_boot() + LOOK.0,
         };
         call.make(report);
         Self(Some(call))
+    }
+
+    /// Starts another shipper where the one that ran is gone. For each pulse of the job: costs a look at
+    /// a lock every 5 s, and says nothing, which is for [`Shipping::finish`].
+    pub(super) fn look(&mut self) {
+        let now = clock::since_boot();
+        let Some(call) = self.0.as_mut().filter(|call| now >= call.look_at) else {
+            return;
+        };
+        call.look_at = now + call.pause;
+        if ship::is_running(&call.task.spool) {
+            call.pause = LOOK.0;
+        } else {
+            ship::start(&call.task).ok();
+            call.pause = (call.pause * 2).min(LOOK.1);
+        }
     }
 
     /// The run has ended: waits a little for its log to arrive, unless that is of no use, or somebody

@@ -19,6 +19,7 @@ use super::fetch::Bringer;
 use super::halt::{Dropped, Halt};
 use super::plan::{Named, Plan};
 use super::report::Report;
+use super::ship::Shipping;
 use super::{dry_run, record, sweep};
 use crate::failure::Failure;
 use crate::shared::state_dir;
@@ -55,7 +56,7 @@ impl Stage<'_> {
         named: Named<'_>,
         signals: &Signals,
         registry: Option<&Registry>,
-        journal: &mut Journal,
+        kept: (&mut Journal, &mut Shipping),
     ) -> Result<Outcome, Halt> {
         let court = Court {
             arguments: self.arguments,
@@ -88,7 +89,7 @@ impl Stage<'_> {
         if let Some(spool) = self.spool {
             drops::forget(spool, &named.key);
         }
-        let outcome = self.carry_out(named, &leave, signals, journal);
+        let outcome = self.carry_out(named, &leave, signals, kept);
         leave.give_back();
         outcome
     }
@@ -99,7 +100,7 @@ impl Stage<'_> {
         mut named: Named<'_>,
         leave: &Leave,
         signals: &Signals,
-        journal: &mut Journal,
+        kept: (&mut Journal, &mut Shipping),
     ) -> Result<Outcome, Halt> {
         let begun = clock::since_boot();
         let is_counted = named.settings.on_supervisor_death == OnSupervisorDeath::Count;
@@ -108,7 +109,8 @@ impl Stage<'_> {
         let fetched_in = clock::since_boot().saturating_sub(begun);
         self.report.started(self.run, plan.job.as_str());
         self.report.hold();
-        journal.execute(&record::execute_event(self.run, &plan, leave, fetched_in));
+        let event = record::execute_event(self.run, &plan, leave, fetched_in);
+        kept.0.execute(&event);
         if is_counted {
             let inherited = leave.let_inherit();
             inherited.map_err(|source| Error::Supervise {
@@ -117,7 +119,7 @@ impl Stage<'_> {
             })?;
         }
         let scratch = self.scratch.clone();
-        execute(&plan, self.caller, scratch, signals, self.report, journal).map_err(Halt::Failed)
+        execute(&plan, self.caller, scratch, signals, self.report, kept).map_err(Halt::Failed)
     }
 
     fn plan(&self, named: Named<'_>) -> Result<Plan, Failure> {

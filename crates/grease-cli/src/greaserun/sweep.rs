@@ -52,7 +52,9 @@ fn bury(
     let run = dead.run();
     // A record that was cut off while it was written: of this boot, and like any other.
     let meta = dead.meta.as_ref();
-    let job = meta.map_or("unknown", |meta| meta.job.as_str()).to_owned();
+    let job = meta
+        .map_or(ended::UNKNOWN, |meta| meta.job.as_str())
+        .to_owned();
     let same_boot = meta.is_none_or(|meta| meta.boot == caller.boot);
     let kill = meta.is_none_or(|meta| meta.kill_survivors);
     let scratch = meta.map_or_else(
@@ -74,7 +76,7 @@ fn bury(
             "killed what run {run} of {job} left running: {killed} processes"
         ));
     }
-    let end = ended::of_dead(run, &job, same_boot);
+    let end = ended::of_dead(run, &job, same_boot, caller);
     let sealed = journal::seal_dead(&dead.dir(), end, share).and_then(|()| dead.seal().map(drop));
     if let Err(error) = sealed {
         report.warn(&format!("cannot complete the record of run {run}: {error}"));

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::time::Duration;
 
-use grease_core::debugging::read::{Found, Sources, Trouble};
+use grease_core::debugging::read::{Found, Sources, Trouble, nearest};
 use grease_core::model::{ErrorKind, harmless};
 use grease_core::sys::env::Env;
 
 use super::arguments::{Arguments, Subcommand};
 use super::child::{self, Heard, Reader};
 use super::context::Context;
-use super::{find, hosts, job, names, overview, runs, share, tail, why};
+use super::{find, hosts, job, overview, runs, share, suggest, tail, why};
 use crate::exit_code;
 use crate::failure::Failure;
 use crate::terminal;
@@ -42,21 +42,19 @@ pub(super) fn reply(
         Some(Subcommand::Failures(asked)) => runs::failures(context, asked, sources),
         Some(Subcommand::Why(asked)) => why::why(context, asked, sources),
         Some(Subcommand::Job(asked)) => job::job(context, asked, sources),
+        Some(Subcommand::Suggest(asked)) => suggest::suggest(context, asked, sources),
         Some(Subcommand::Hosts(asked)) => hosts::hosts(context, asked, sources),
-        Some(Subcommand::Find(asked)) => find::find(asked, sources),
-        Some(Subcommand::Names) => names::names(sources),
+        Some(Subcommand::Find(asked)) => find::find(context, asked, sources),
         Some(_) => Err(Failure::new(ErrorKind::Bug, "no question about runs")),
     }
 }
 
 /// What is to be said if a name is not that of one run.
-pub(super) fn missing(name: &str, found: Found) -> Failure {
-    let name = harmless(name, &[], 100);
+pub(super) fn missing(sources: &Sources<'_>, name: &str, found: Found) -> Failure {
     let Found::Ambiguous(names) = found else {
-        let text = format!("there is no job and no run `{name}`");
-        let hint = "`greasestatus runs --since 30d` lists what there is";
-        return Failure::new(ErrorKind::Usage, text).hinting(hint.to_owned());
+        return unknown(name, &nearest(sources, name));
     };
+    let name = harmless(name, &[], 100);
     let count = names.len();
     let names: Vec<String> = names
         .iter()
@@ -65,6 +63,21 @@ pub(super) fn missing(name: &str, found: Found) -> Failure {
         .collect();
     Failure::new(ErrorKind::Usage, format!("`{name}` may be {count} things"))
         .hinting(format!("say which: {}", names.join(", ")))
+}
+
+/// Nothing has a name; some jobs have names like it.
+fn unknown(name: &str, like: &[String]) -> Failure {
+    let text = format!("there is no job and no run `{}`", harmless(name, &[], 100));
+    let names: Vec<String> = like
+        .iter()
+        .map(|name| format!("`{}`", harmless(name, &[], 200)))
+        .collect();
+    let hint = if names.is_empty() {
+        "`greasestatus runs --since 30d` lists what there is".to_owned()
+    } else {
+        format!("there is {}", names.join(", "))
+    };
+    Failure::new(ErrorKind::Usage, text).hinting(hint)
 }
 
 /// The child's whole work; returns its exit code.

@@ -14,7 +14,7 @@ const DAYS: u32 = 30;
 ///
 /// Without a command it says first what is wrong now. RUN is the end of a run's id, five characters or
 /// more; JOB is a job's name or what stands behind the `#` in it, and means its last run; `JOB@-2` is
-/// the last but one, `JOB@failed` the last that failed.
+/// the last but one, `JOB@failed` the last that failed, `JOB@13:05` the one that started then.
 ///
 /// Records are read from the tree that `common.file_logger` names, and from this host, which knows
 /// its own runs first. If the share does not answer, what this host knows is shown, with exit code 75.
@@ -36,6 +36,7 @@ pub(super) enum Subcommand {
     Why(Why),
     Log(Log),
     Job(Job),
+    Suggest(Suggest),
     Hosts(Hosts),
     Stop(Stop),
     Share(Share),
@@ -43,7 +44,7 @@ pub(super) enum Subcommand {
     Check(Check),
     Guard(Guard),
     #[command(name = "__names", hide = true)]
-    Names,
+    Names(Names),
     #[command(name = "__find", hide = true)]
     Find(Find),
     #[command(name = "__tail", hide = true)]
@@ -131,8 +132,8 @@ pub(super) struct Why {
 
 /// Show what a run printed
 ///
-/// Colours pass to a terminal, other escapes do not; `E` marks standard error. --raw gives the bytes as
-/// they were.
+/// Colours pass to a terminal, other escapes do not; `E` marks standard error. On a terminal it is shown in
+/// `$GREASE_PAGER`, else `$PAGER`, else less, but not with -f or --raw.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Log {
@@ -164,7 +165,7 @@ pub(super) struct Log {
     #[arg(long)]
     pub(super) stderr: bool,
 
-    /// Give the exact bytes
+    /// Give exactly the bytes that the job wrote; what greaserun said goes to standard error
     #[arg(long, conflicts_with_all = ["number", "since", "grep"])]
     pub(super) raw: bool,
 
@@ -185,6 +186,29 @@ pub(super) struct Job {
     pub(super) name: String,
 
     /// Since then
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub(super) since: String,
+
+    /// Only of users whose name fits this pattern
+    #[arg(long, value_name = "GLOB")]
+    pub(super) user: Option<String>,
+
+    /// Show it as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Suggest a timeout, memory and cost for a job, from what its runs took
+///
+/// By runs that succeeded: twice what 99 % of them took, the most memory and a fifth, the CPUs that 90 % of
+/// them kept busy. With fewer than ten runs nothing is suggested, and the exit code is 1.
+#[derive(Debug, Args)]
+pub(super) struct Suggest {
+    /// A job
+    #[arg(value_name = "JOB")]
+    pub(super) name: String,
+
+    /// By runs that had not ended before: `7d`, `2026-11-24`
     #[arg(long, value_name = "TIME", default_value = "30d")]
     pub(super) since: String,
 
@@ -250,6 +274,13 @@ pub(super) struct Gc {
     /// Only tell what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// Print names that begin with a word, for shells.
+#[derive(Debug, Args)]
+pub(super) struct Names {
+    #[arg(default_value = "", allow_hyphen_values = true)]
+    pub(super) word: String,
 }
 
 /// Tell one run as a JSON object.

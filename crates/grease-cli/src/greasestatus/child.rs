@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use grease_core::debugging::read;
+use grease_core::diagnostics::TOLD;
 use grease_core::sys::clock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -100,6 +101,8 @@ impl Reader {
                 return Ok(Heard::Output(bytes));
             }
             if self.silence() >= SILENCE_MAX {
+                let pid = self.child.id();
+                tracing::warn!(target: TOLD, "process {pid}, which reads the share, is silent: given up");
                 return Ok(Heard::Silent);
             }
             if Instant::now() >= deadline {

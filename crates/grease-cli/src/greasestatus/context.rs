@@ -1,9 +1,13 @@
 //! What all commands about runs need: the config, where records are, and how to show them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use grease_core::debugging::config::Retention;
 use grease_core::debugging::read::{Sources, Spool};
+use grease_core::debugging::redact::Redactor;
+use grease_core::diagnostics::{self, Mask, Show};
+use grease_core::model::jobs::Jobs;
 use grease_core::model::{AbsolutePath, ErrorKind};
 use grease_core::sys::clock;
 use grease_core::sys::env::Env;
@@ -29,13 +33,17 @@ pub(super) struct Context {
     pub(super) quiet: bool,
     /// How long runs stay on the share.
     pub(super) retention: Retention,
+    /// What jobs are given here.
+    pub(super) jobs: Jobs,
+    /// The cache of this user, whose directory a parent does not make.
+    pub(super) cache: PathBuf,
     /// The flags by which a child reads the same config.
     pub(super) words: Vec<std::ffi::OsString>,
     pub(super) errors: Terminal,
 }
 
 impl Context {
-    /// Reads the config and looks at this host. Warnings are told by `tells` alone.
+    /// Reads the config and looks at this host. Only a parent `tells` warnings.
     pub(super) fn read(
         shared: &Shared,
         env: &Env,
@@ -56,6 +64,24 @@ impl Context {
                 format!("cannot look for the records of this host: {error}"),
             )
         })?;
+        if tells {
+            let redactor = Redactor::new(&config.logs.redact, env, &[]);
+            let mask: Mask = Arc::new(move |text| redactor.text(text));
+            let show = move |text: &str| errors.say(&format!("greasestatus: {text}\n"));
+            let show = shared.verbose.then(|| Box::new(show) as Show);
+            diagnostics::keep(
+                spools.first().map(PathBuf::as_path),
+                "greasestatus",
+                &mask,
+                show,
+            );
+        }
+        let planned = || state::planned_cache(state_dir, env, &account);
+        let cache = if tells {
+            planned()
+        } else {
+            state::cache_dir(state_dir, env, &account).unwrap_or_else(|_| planned())
+        };
         let (user, host) = (account.name.as_str(), host::name());
         let spool = |dir| Spool {
             dir,
@@ -76,6 +102,8 @@ impl Context {
             colored,
             quiet: shared.quiet,
             retention: config.logs.retention.clone(),
+            jobs: config.jobs.clone(),
+            cache,
             words: vec!["-c".into(), shared.config_file.clone().into()],
             errors,
         })

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::answer::{Reply, missing};
 use super::arguments::Find;
+use super::context::Context;
+use super::named;
 use crate::failure::Failure;
 
 /// A run, as the child tells it.
@@ -25,18 +27,28 @@ pub(super) struct Resolved {
 }
 
 /// Answers with one run.
-pub(super) fn find(asked: &Find, sources: &Sources<'_>) -> Result<Reply, Failure> {
-    let wanted = Wanted::parse(&asked.name);
-    let wanted = if asked.ran { wanted.that_ran() } else { wanted };
+pub(super) fn find(
+    context: &Context,
+    asked: &Find,
+    sources: &Sources<'_>,
+) -> Result<Reply, Failure> {
     let user = asked.user.as_ref().map(Glob::new);
-    match look(sources, &wanted, user.as_ref())? {
-        Found::Run(run) => Ok(Reply {
-            out: format!("{}\n", object(&run, sources.now)),
-            troubles: Vec::new(),
-            code: 0,
-        }),
-        other => Err(missing(&asked.name, other)),
-    }
+    let run = if let Some(moment) = named::parted(context, &asked.name) {
+        let has_log = |run: &Run| run.end.as_ref().is_none_or(|end| &*end.result != "skip");
+        named::at(context, sources, moment, user.as_ref(), has_log)?
+    } else {
+        let wanted = Wanted::parse(&asked.name);
+        let wanted = if asked.ran { wanted.that_ran() } else { wanted };
+        match look(sources, &wanted, user.as_ref())? {
+            Found::Run(run) => run,
+            other => return Err(missing(sources, &asked.name, other)),
+        }
+    };
+    Ok(Reply {
+        out: format!("{}\n", object(&run, sources.now)),
+        troubles: Vec::new(),
+        code: 0,
+    })
 }
 
 fn object(run: &Run, now: jiff::Timestamp) -> Value {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grease_core::debugging::read::{End, Found, Query, Run, Sources, Wanted, find};
-use grease_core::model::{Glob, harmless};
+use grease_core::model::{Glob, harmless, harmless_json};
 use serde_json::json;
 
 use super::answer::{Reply, missing};
@@ -21,7 +21,7 @@ pub(super) fn job(context: &Context, asked: &Job, sources: &Sources<'_>) -> Resu
     let user = asked.user.as_ref().map(Glob::new);
     let newest = match find(sources, &Wanted::parse(&asked.name), user.as_ref())? {
         Found::Run(run) => run,
-        other => return Err(missing(&asked.name, other)),
+        other => return Err(missing(sources, &asked.name, other)),
     };
     let query = Query {
         since: Some(when::parse(&asked.since, context.now, &context.zone)?),
@@ -36,7 +36,7 @@ pub(super) fn job(context: &Context, asked: &Job, sources: &Sources<'_>) -> Resu
         runs.push(*newest);
     }
     let out = if asked.json {
-        format!("{}\n", object(&runs))
+        harmless_json(&format!("{}\n", object(&runs)))
     } else {
         text(context, &runs, now)
     };
@@ -75,16 +75,20 @@ impl Summary {
         }
     }
 
-    /// The smallest duration that so many percent of the runs do not exceed (nearest rank).
     fn percentile_ms(&self, percent: usize) -> Option<u64> {
-        let rank = (self.durations_ms.len() * percent).div_ceil(100);
-        self.durations_ms.get(rank.max(1) - 1).copied()
+        percentile(&self.durations_ms, percent)
     }
 
     /// Percent, rounded down: 99.9 is not all.
     fn success_pct(&self) -> Option<usize> {
         (self.successes * 100).checked_div(self.successes + self.failures)
     }
+}
+
+/// The smallest number that so many percent of them do not exceed (nearest rank), of sorted ones.
+pub(super) fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.max(1) - 1).copied()
 }
 
 fn text(context: &Context, runs: &[Run], now: jiff::Timestamp) -> String {

@@ -12,6 +12,7 @@ mod guard;
 mod hosts;
 mod job;
 mod log;
+mod named;
 mod names;
 mod overview;
 mod report;
@@ -19,6 +20,7 @@ mod runs;
 mod screen;
 mod share;
 mod stop;
+mod suggest;
 mod table;
 mod tail;
 mod when;
@@ -72,7 +74,8 @@ pub fn main() -> ExitCode {
         Some(Subcommand::Guard(guard)) => guard::run(shared, guard, &env, terminal),
         command => {
             let context = Context::read(shared, &env, terminal.is_colored(), true);
-            let done = context.and_then(|context| of_runs(&context, command.as_ref(), &words));
+            let done =
+                context.and_then(|context| of_runs(&context, command.as_ref(), &words, &env));
             done.unwrap_or_else(|failure| {
                 Terminal::new(shared.color, env.is_set("NO_COLOR")).say(&failure.render());
                 failure.exit_code()
@@ -87,12 +90,14 @@ fn of_runs(
     context: &Context,
     command: Option<&Subcommand>,
     words: &[OsString],
+    env: &Env,
 ) -> Result<u8, Failure> {
     match command {
         Some(Subcommand::Log(asked)) => {
             let run = log::resolve(context, &asked.name, asked.user.as_deref(), true)?;
-            log::log(context, asked, &run)
+            log::log(context, asked, &run, env)
         }
+        Some(Subcommand::Names(asked)) => names::print(context, asked),
         Some(Subcommand::Share(_) | Subcommand::Gc(_)) => {
             share::by_child(words.get(1..).unwrap_or_default())
         }

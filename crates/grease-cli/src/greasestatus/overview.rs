@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::answer::Reply;
 use super::context::Context;
-use super::hosts::note;
+use super::hosts::rows;
 use super::table::table;
-use super::{when, words};
+use super::{names, when, words};
 use crate::failure::Failure;
 
 /// What is looked back on.
@@ -38,11 +38,12 @@ pub(super) fn overview(context: &Context, sources: &Sources<'_>) -> Result<Reply
         ..Query::default()
     };
     let answer = sources.runs(&query)?;
+    names::remember(context, sources, &answer.runs);
     let failing = failing(&answer.runs);
     let mut out = first_line(context, sources, &answer, &failing, begun.elapsed());
     out.push_str(&of_failing(context, &failing, answer.hosts.now));
     out.push_str(&of_lost(context, &answer));
-    out.push_str(&of_hosts(&answer));
+    out.push_str(&of_hosts(context, &answer));
     out.push_str(&of_shipping(context));
     let next = failing
         .first()
@@ -202,17 +203,19 @@ fn of_lost(context: &Context, answer: &Answer) -> String {
 }
 
 /// Hosts that cannot ship, or are silent.
-fn of_hosts(answer: &Answer) -> String {
-    let mut rows: Vec<[String; 3]> = answer
-        .hosts
-        .beats
+fn of_hosts(context: &Context, answer: &Answer) -> String {
+    let found = rows(context, answer);
+    let mut rows: Vec<[String; 3]> = found
         .iter()
-        .filter_map(|((user, place), beat)| {
-            let note = Some(note(beat, &answer.hosts)).filter(|note| !note.is_empty())?;
-            Some([place.to_string(), user.to_string(), note])
+        .map(|row| {
+            [
+                row.place.to_string(),
+                row.user.to_string(),
+                row.wrong(answer),
+            ]
         })
+        .filter(|[_, _, wrong]| !wrong.is_empty())
         .collect();
-    rows.sort();
     let count = rows.len();
     rows.truncate(LINES_MAX);
     if rows.is_empty() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use grease_core::debugging::read::{Answer, Query, Run, Sources};
-use grease_core::model::Glob;
+use grease_core::model::{Glob, harmless_json};
 
 use super::answer::Reply;
 use super::arguments::{Failures, Runs, Which};
@@ -75,7 +75,7 @@ fn shown(context: &Context, answer: &Answer, json: bool) -> String {
         for run in &answer.runs {
             writeln!(text, "{}", run.json()).expect("in memory");
         }
-        return text;
+        return harmless_json(&text);
     }
     if answer.runs.is_empty() {
         return "none\n".to_owned();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use grease_core::debugging::read::Moment;
 use grease_core::model::ErrorKind;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -45,6 +46,25 @@ pub(super) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Times
     };
     let zoned = civil.to_zoned_datetime(zone.clone()).map_err(|_| wrong())?;
     Ok(zoned.timestamp())
+}
+
+/// Reads a moment as precise as it is said: a day, a minute, or a second; a time of day is the last
+/// one. None for what is no such time.
+pub(super) fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Moment> {
+    let is_day = text.len() == DAY_LENGTH && text.parse::<Date>().is_ok();
+    if !is_day && !text.contains(':') {
+        return None;
+    }
+    let from = parse(text, now, zone).ok()?;
+    let to = if is_day {
+        let tomorrow = from.to_zoned_datetime(zone.clone()).tomorrow();
+        tomorrow.ok()?.timestamp()
+    } else {
+        let time = text.rsplit(['T', ' ']).next().unwrap_or(text);
+        let is_minute = time.matches(':').count() == 1 && !text.ends_with('Z');
+        from + Duration::from_secs(if is_minute { 60 } else { 1 })
+    };
+    Some(Moment { from, to })
 }
 
 fn ago(text: &str) -> Option<Duration> {
@@ -150,6 +170,28 @@ mod tests {
             "é",
         ] {
             assert!(parse(text, now, &zone).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_as_long_as_it_is_said_precisely() {
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        for (text, from, seconds) in [
+            ("12:30", "2026-11-24T11:30:00Z", 60),
+            ("14:30:05", "2026-11-23T13:30:05Z", 1),
+            ("2026-11-20", "2026-11-19T23:00:00Z", 86_400),
+            ("2026-11-20T14:05", "2026-11-20T13:05:00Z", 60),
+            ("2026-11-20T14:05:01", "2026-11-20T13:05:01Z", 1),
+            ("2026-11-20T14:05:00Z", "2026-11-20T14:05:00Z", 1),
+        ] {
+            let moment = moment(text, now, &zone).unwrap();
+            assert_eq!(moment.from, from.parse().unwrap(), "{text}");
+            let length = moment.to.duration_since(moment.from).as_secs();
+            assert_eq!(length, seconds, "{text}");
+        }
+        for text in ["failed", "-2", "7d", "home", "1305", "25:00", ""] {
+            assert_eq!(moment(text, now, &zone), None, "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use grease_core::debugging::read::{
-    Found, Piece, Run, Sources, Tail, Trouble, Wanted, digest, find, last_success,
+    End, Found, Piece, Run, Sources, Tail, Trouble, Wanted, digest, find, last_success, length,
 };
 use grease_core::model::{Glob, harmless};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::arguments::Why;
 use super::context::Context;
 use super::log::view::{self, View};
 use super::report::fact;
-use super::{when, words};
+use super::{named, when, words};
 use crate::failure::Failure;
 
 /// Last lines that are shown.
@@ -25,23 +25,29 @@ const TAIL_BYTES: u64 = 256 << 10;
 /// Answers.
 pub(super) fn why(context: &Context, asked: &Why, sources: &Sources<'_>) -> Result<Reply, Failure> {
     let user = asked.user.as_ref().map(Glob::new);
-    let wanted = Wanted::parse(&asked.name);
-    let mut found = find(sources, &wanted.clone().that_failed(), user.as_ref())?;
+    let at = named::parted(context, &asked.name);
+    let wanted = Wanted::parse(at.map_or(&asked.name, |(job, _)| job));
     let mut never_failed = false;
-    if let Found::Nothing = found {
-        found = find(sources, &wanted, user.as_ref())?;
-        never_failed = true;
-    }
-    let run = match found {
-        Found::Run(run) => run,
-        other => return Err(missing(&asked.name, other)),
+    let run = if let Some(at) = at {
+        let has_failed = |run: &Run| run.end.as_ref().is_some_and(End::is_failure);
+        named::at(context, sources, at, user.as_ref(), has_failed)?
+    } else {
+        let mut found = find(sources, &wanted.clone().that_failed(), user.as_ref())?;
+        if let Found::Nothing = found {
+            found = find(sources, &wanted, user.as_ref())?;
+            never_failed = true;
+        }
+        match found {
+            Found::Run(run) => run,
+            other => return Err(missing(sources, &asked.name, other)),
+        }
     };
     let mut text = head(context, &run, sources.now);
     let hint = never_failed && run.end.as_ref().is_some_and(|end| !end.is_failure());
     if hint {
         text.push_str("no run of it failed; this is its last one\n");
     } else {
-        text.push_str(&since_then(context, sources, &run, &wanted, user.as_ref())?);
+        text.push_str(&since_then(context, sources, &run)?);
     }
     let (log, lines) = lines(context, sources, &run)?;
     facts(&mut text, context, sources, &run, log)?;
@@ -84,14 +90,9 @@ fn head(context: &Context, run: &Run, now: Timestamp) -> String {
 }
 
 /// What became of the job since, if it has run again.
-fn since_then(
-    context: &Context,
-    sources: &Sources<'_>,
-    run: &Run,
-    wanted: &Wanted,
-    user: Option<&Glob>,
-) -> Result<String, Trouble> {
-    let Found::Run(last) = find(sources, wanted, user)? else {
+fn since_then(context: &Context, sources: &Sources<'_>, run: &Run) -> Result<String, Trouble> {
+    let user = Glob::new(&*run.user);
+    let Found::Run(last) = find(sources, &Wanted::job(&run.job), Some(&user))? else {
         return Ok(String::new());
     };
     if last.id == run.id {
@@ -173,9 +174,11 @@ fn lines(
         ));
     }
     if let Some(path) = &run.log {
-        let bytes = run.end.as_ref().and_then(|end| end.log_bytes).unwrap_or(0);
-        let begin = bytes.saturating_sub(TAIL_BYTES);
-        let mut tail = Tail::new(&root, &run.user, path.as_ref().as_ref(), begin);
+        let path = path.as_ref().as_ref();
+        let told = run.end.as_ref().and_then(|end| end.log_bytes);
+        let bytes = told.or_else(|| length(&root, &run.user, path));
+        let begin = bytes.unwrap_or(0).saturating_sub(TAIL_BYTES);
+        let mut tail = Tail::new(&root, &run.user, path, begin);
         view.skip_first(begin > 0);
         while let Ok(Piece::Bytes(bytes)) = tail.more() {
             (sources.tick)();

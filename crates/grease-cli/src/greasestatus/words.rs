@@ -67,3 +67,35 @@ pub(super) fn why(run: &Run, now: Timestamp) -> String {
         None => cause(end),
     }
 }
+
+/// Bytes, roughly: `854 B`, `1.2 GiB`.
+pub(super) fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let factor = |power: usize| 1024_u64.saturating_pow(u32::try_from(power).unwrap_or(1));
+    let fitting = (1..=units.len())
+        .rev()
+        .find(|power| bytes >= factor(*power));
+    let Some(power) = fitting else {
+        return format!("{bytes} B");
+    };
+    let tenths = u128::from(bytes) * 10 / u128::from(factor(power));
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[power - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rough() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_234_567, "1.1 MiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}

@@ -139,7 +139,7 @@ impl Journal {
             self.artifact.clone_from(&event.artifact);
         }
         self.event("execute", event);
-        self.index(&event.time, event);
+        self.index(&event.time, &event.for_index());
         if let Some(dir) = self.dir.as_ref().filter(|_| self.log.is_some()) {
             seal::reserve(dir);
         }
@@ -243,7 +243,7 @@ impl Journal {
             .clamp(PORTION_BYTES_MIN, PORTION_BYTES_MAX);
         while !bytes.is_empty() {
             let portion;
-            (portion, bytes) = bytes.split_at(portion_of(bytes, most));
+            (portion, bytes) = bytes.split_at(frame::portion(bytes, most));
             let mut lines = std::mem::take(&mut self.buffer);
             lines.clear();
             frame::append(&mut lines, time, stream, portion);
@@ -392,15 +392,6 @@ fn write_part(log: &mut fs_err::File, bytes: &[u8]) -> (usize, Option<io::Error>
         }
     }
     (written, None)
-}
-
-/// How many of these bytes are framed at once: if not all, then up to the end of a line or of a piece.
-fn portion_of(bytes: &[u8], most: usize) -> usize {
-    let Some(first) = bytes.get(..most) else {
-        return bytes.len();
-    };
-    let line_end = first.iter().rposition(|byte| *byte == b'\n');
-    line_end.map_or(most, |at| at + 1)
 }
 
 #[cfg(test)]
@@ -580,7 +571,7 @@ mod tests {
         };
         let mut journal = Journal::open(Some(&dir), &start(), keeping);
         for _ in 0..4 {
-            note(&mut journal, Stream::Stdout, &[b'\n'; 64 << 10]);
+            note(&mut journal, Stream::Stdout, &vec![b'\n'; 64 << 10]);
         }
         let closed = journal.close(end());
         assert!(closed.end.omitted_bytes > 8 << 20);
@@ -722,13 +713,5 @@ mod tests {
         let closed = journal.close(end());
         assert_eq!(closed.lines, ["x"]);
         assert!(closed.trouble.is_some());
-    }
-
-    #[test]
-    fn portions_end_with_a_line_or_a_piece() {
-        let lines = [vec![b'x'; 100], b"\n".to_vec()].concat().repeat(1000);
-        assert_eq!(portion_of(&lines, PORTION_BYTES_MAX) % 101, 0);
-        assert_eq!(portion_of(&[b'x'; 300], 100), 100);
-        assert_eq!(portion_of(b"x", 100), 1);
     }
 }

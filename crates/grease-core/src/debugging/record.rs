@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::frame;
-use crate::model::{EndEvent, ExecuteEvent, StartEvent, Stream, harmless};
+use crate::model::{EndEvent, ExecuteEvent, StartEvent, harmless};
 use crate::sys;
 
 /// Longest start event that is read: the job's words are at most 2 MiB (`execve(2)`), and JSON
@@ -19,9 +19,6 @@ const START: &[u8] = b"greaserun: start ";
 
 /// What stands before the event of the job's start.
 const EXECUTE: &[u8] = b"greaserun: execute ";
-
-/// What stands before each line of greaserun's own.
-const OWN: &[u8] = b"greaserun: ";
 
 /// Name of the log in the directory of a run.
 pub const LOG: &str = "log";
@@ -58,15 +55,18 @@ pub fn start_of(dir: &Path) -> io::Result<StartEvent> {
 /// The next line of the log, with its pieces put together, if it is one of greaserun's own.
 fn own_line_of(log: &mut impl io::BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
+    let mut ownership = frame::Ownership::default();
     while !text.ends_with(b"\n") {
         let mut line = Vec::new();
         log.read_until(b'\n', &mut line)?;
         match frame::parse(&line) {
-            Some((Stream::Stderr, piece)) if line.ends_with(b"\n") => text.extend(piece),
-            _ => break,
+            Some((stream, piece)) if line.ends_with(b"\n") && ownership.is_own(stream, &piece) => {
+                text.extend(piece);
+            }
+            _ => return Ok(None),
         }
     }
-    Ok(text.starts_with(OWN).then_some(text))
+    Ok(Some(text))
 }
 
 /// Reads the end event in the directory of a finished run.

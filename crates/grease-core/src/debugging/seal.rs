@@ -45,8 +45,7 @@ pub(super) fn release(dir: &Path) {
 /// A line of greaserun's own.
 pub(super) fn own_line(time: Timestamp, text: &str) -> Vec<u8> {
     let mut line = Vec::new();
-    let text = format!("greaserun: {text}\n");
-    frame::append(&mut line, time, Stream::Stderr, text.as_bytes());
+    frame::append_own(&mut line, time, text);
     line
 }
 
@@ -149,15 +148,13 @@ fn bury(dir: &Path, end: EndEvent, share: Option<&Path>) -> io::Result<EndEvent>
         .create(true)
         .open(dir.join(LOG))?;
     let omitted_bytes = tail::join(dir, &mut log)?;
-    let mut lines = last_lines(dir, digest::LINES).unwrap_or_default();
-    lines.retain(|line| !line.starts_with("greaserun: "));
+    let lines = last_lines(dir, digest::LINES).unwrap_or_default();
     if !ends_in_line(&dir.join(LOG))? {
         log.write_all(b"\n")?; // The last line was cut.
     }
+    let told = start.map(|start| facts(&start, start.artifact.clone()));
     let end = EndEvent {
-        facts: start
-            .as_ref()
-            .map(|start| facts(start, start.artifact.clone())),
+        facts: told.or(end.facts),
         omitted_bytes,
         ..end
     };
@@ -193,7 +190,7 @@ fn sealed_log(dir: &Path) -> PathBuf {
     spool.join("sealed").join(run).join(LOG)
 }
 
-/// The last lines of a run's log, put together, harmless on a terminal.
+/// The last lines of the job's in a run's log, put together, harmless on a terminal.
 fn last_lines(dir: &Path, count: usize) -> io::Result<Vec<String>> {
     let mut log = sys::fs::open_regular(&dir.join(LOG))?;
     let length = log.metadata()?.len();
@@ -201,8 +198,11 @@ fn last_lines(dir: &Path, count: usize) -> io::Result<Vec<String>> {
     let mut bytes = Vec::new();
     log.take(LAST_BYTES).read_to_end(&mut bytes)?;
     let mut lines = Lines::new(count);
+    let mut ownership = frame::Ownership::default();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        if let Some((stream, piece)) = frame::parse(line) {
+        if let Some((stream, piece)) = frame::parse(line)
+            && !ownership.is_own(stream, &piece)
+        {
             lines.push(stream, &piece);
         }
     }

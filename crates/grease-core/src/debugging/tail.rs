@@ -8,11 +8,10 @@ use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::frame;
-use crate::model::Stream;
 use crate::sys;
 
 /// What the files' names begin with.
-const PREFIX: &str = "tail.";
+pub(super) const PREFIX: &str = "tail.";
 
 /// The end of one log, while its run lives.
 #[derive(Debug)]
@@ -120,14 +119,8 @@ pub(super) fn join(dir: &Path, log: &mut fs_err::File) -> io::Result<u64> {
     let missing = first.start.saturating_sub(first.cut_at);
     let mut marker = Vec::new();
     if missing > 0 {
-        let text =
-            format!("greaserun: {missing} bytes of the log are not kept here: it is too long\n");
-        frame::append(
-            &mut marker,
-            sys::clock::now(),
-            Stream::Stderr,
-            text.as_bytes(),
-        );
+        let text = format!("{missing} bytes of the log are not kept here: it is too long");
+        frame::append_own(&mut marker, sys::clock::now(), &text);
     }
     let length = log.seek(io::SeekFrom::End(0))?;
     let joined = length.saturating_sub(first.cut_at + marker.len() as u64);

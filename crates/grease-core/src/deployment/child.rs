@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Artifacts;
 use super::maven::{self, Error, Here, Manner, Setting, Watch};
+use crate::diagnostics;
 use crate::model::{ErrorKind, Explain as _};
 use crate::sys::env::Env;
 use crate::sys::{clock, fs};
@@ -63,6 +64,8 @@ enum Message {
     },
     Here(Here),
     Failed(Told),
+    /// What is for the diagnostics of the one that keeps them.
+    Event(String),
 }
 
 /// An error of the child.
@@ -86,6 +89,7 @@ pub fn run() -> u8 {
     if !is_bound_to(task.parent) {
         return 70; // Nobody waits for it any more.
     }
+    diagnostics::pass_on(|text| tell(&Message::Event(text.to_owned())));
     let answer = match work(&task) {
         Ok(here) => Message::Here(here),
         Err(error) => Message::Failed(told(&error)),
@@ -194,6 +198,7 @@ pub(super) fn fetch(
                 received,
                 total,
             } => (watch.progress)(&file, received, total),
+            Message::Event(text) => tracing::debug!("{text}"),
             Message::Here(here) => {
                 child.wait().ok(); // It has said all.
                 return Ok(here);

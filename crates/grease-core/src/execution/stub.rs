@@ -15,6 +15,7 @@ use rustix::process::{Pid, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::model::limits::{IoNice, Limit, Resource};
+use crate::sys::process;
 
 /// First argument by which a program knows that it is the stub.
 pub const ARGUMENT: &str = "__exec";
@@ -174,7 +175,7 @@ fn soften(spec: &Spec, tell: &mut dyn FnMut(&Report)) {
     if let Some(class) = spec.ionice {
         attempt(
             format!("set the I/O class to {}", String::from(class)),
-            ionice(class),
+            process::set_io_class(class).map_err(raw),
         );
     }
     for (resource, value) in &spec.limits {
@@ -213,27 +214,6 @@ fn write_autogroup(nice: i32) {
         .open("/proc/self/autogroup");
     file.and_then(|mut file| file.write_all(nice.to_string().as_bytes()))
         .ok();
-}
-
-fn ionice(class: IoNice) -> Result<(), i32> {
-    let arguments = match class {
-        IoNice::Idle => vec!["-c3".to_owned()],
-        IoNice::BestEffort(level) => vec!["-c2".to_owned(), format!("-n{level}")],
-        IoNice::Realtime(level) => vec!["-c1".to_owned(), format!("-n{level}")],
-    };
-    #[expect(clippy::disallowed_methods, reason = "part of starting the job")]
-    let status = std::process::Command::new("ionice")
-        .args(arguments)
-        .args(["-p", &std::process::id().to_string()])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(rustix::io::Errno::PERM.raw_os_error()),
-        Err(error) => Err(error.raw_os_error().unwrap_or(0)),
-    }
 }
 
 fn limit(resource: Resource, limit: Limit) -> Result<(), rustix::io::Errno> {

@@ -126,6 +126,15 @@ impl GuardRecord {
     pub fn refusals(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.refuses)
     }
+
+    /// The same without the signals that did not refuse.
+    #[must_use]
+    pub fn of_refusals(&self) -> Self {
+        Self {
+            checks: self.refusals().cloned().collect(),
+            ..self.clone()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Texts of others, made fit for a terminal.
 
+use std::fmt::Write as _;
+
 /// A text in which nothing can steer a terminal or turn the order of what is read: control
 /// characters, but for those that are `kept`, and marks that change the direction of writing are
 /// escaped. What is longer than `characters_max` is cut, and ends with `…`.
@@ -12,6 +14,23 @@ pub fn harmless(text: &str, kept: &[char], characters_max: usize) -> String {
         }
         if steers(c) && !kept.contains(&c) {
             shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The same of a text that is JSON: what it means stays as it is.
+pub fn harmless_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of texts there are none; inside each of them may be written by its number.
+        if steers(c) && c != '\n' {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                write!(shown, "\\u{unit:04x}").expect("in memory");
+            }
         } else {
             shown.push(c);
         }
@@ -47,6 +66,15 @@ mod tests {
         ] {
             assert_eq!(harmless(text, kept, max), expected);
         }
+    }
+
+    #[test]
+    fn json_means_the_same_and_steers_nothing() {
+        let text = "a\x7f\u{9b}2J\x1b[2J\u{202e}\n\"größer\"";
+        let json = serde_json::Value::from(text).to_string() + "\n";
+        let shown = harmless_json(&json);
+        assert!(!shown.trim_end().chars().any(steers), "{shown:?}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 
     proptest! {

@@ -16,7 +16,7 @@ pub use absolute_path::AbsolutePath;
 pub use explain::{ErrorKind, Explain};
 pub use flaw::Flaw;
 pub use glob::Glob;
-pub use harmless::harmless;
+pub use harmless::{harmless, harmless_json};
 pub use job::{JobName, JobNameError};
 pub use record::{
     EndEvent, ErrorWord, ExecuteEvent, FetchedRecord, ResultWord, RunFacts, StaleRecord,

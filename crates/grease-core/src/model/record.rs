@@ -78,6 +78,19 @@ pub struct ExecuteEvent {
     pub fetched: Option<FetchedRecord>,
 }
 
+impl ExecuteEvent {
+    /// What the index has of it: of what the guard saw, only what refused. The rest is in the log; it
+    /// would be most of what a run writes into the index, through all of which readers look.
+    #[must_use]
+    pub fn for_index(&self) -> Self {
+        let guard = self.guard.as_ref().map(GuardRecord::of_refusals);
+        Self {
+            guard,
+            ..self.clone()
+        }
+    }
+}
+
 /// An artifact under its coordinates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchedRecord {
@@ -143,8 +156,8 @@ pub struct EndEvent {
     pub usage: Option<UsageRecord>,
     /// Processes that outlived the job's first one.
     pub leftovers: usize,
-    /// What the start event said, so that the end alone tells of the run; absent in older records,
-    /// and of a run whose start cannot be read.
+    /// What the start event said, so that the end alone tells of the run; absent in older records. Of a
+    /// run whose start cannot be read, what whoever completed its record knows.
     #[serde(flatten)]
     pub facts: Option<RunFacts>,
     /// How long the log is; absent in older records.

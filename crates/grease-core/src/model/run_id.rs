@@ -9,6 +9,19 @@ use uuid::Uuid;
 /// Crockford's base32 alphabet, as ULID uses it.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// The value of each character in it, and in its small letters; 32 for what is not in it.
+const VALUES: [u8; 256] = {
+    let mut values = [32; 256];
+    let mut value = 0;
+    while value < 32 {
+        let digit = ALPHABET[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_lowercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 /// Characters of a run id: 128 bits of 5 each, rounded up.
 const LENGTH: usize = 26;
 
@@ -72,14 +85,11 @@ impl FromStr for RunId {
         }
         let mut bits: u128 = 0;
         for byte in text.bytes() {
-            let digit = ALPHABET
-                .iter()
-                .position(|known| *known == byte.to_ascii_uppercase())
-                .ok_or(ParseRunIdError)?;
-            if bits >> 123 != 0 {
+            let digit = VALUES[usize::from(byte)];
+            if digit == 32 || bits >> 123 != 0 {
                 return Err(ParseRunIdError); // 26 digits hold 130 bits; two would be lost.
             }
-            bits = (bits << 5) | u128::try_from(digit).expect("an alphabet of 32");
+            bits = (bits << 5) | u128::from(digit);
         }
         Ok(Self(Uuid::from_u128(bits)))
     }

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::model::limits::IoNice;
 
 /// Most bytes read of one file of a process: an environment may be large.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -72,7 +75,7 @@ fn parse_stat(line: &str) -> Option<Stat> {
 }
 
 /// All descendants of `root`, children before grandchildren, without `root` itself and without
-/// `strangers` and theirs.
+/// strangers and theirs.
 ///
 /// Where `root` is a child subreaper, a process whose parent ends meanwhile is handed to `root`,
 /// so its children are looked at again after all others; in a storm of forks some are missed.
@@ -80,13 +83,13 @@ fn parse_stat(line: &str) -> Option<Stat> {
 /// Reads `/proc/PID/task/TID/children`, which costs one small file for each thread of the
 /// tree; where the kernel was built without it (`CONFIG_PROC_CHILDREN`), all processes of the
 /// host are read instead.
-pub fn descendants(root: i32, strangers: &[i32]) -> Vec<i32> {
+pub fn descendants(root: i32, is_stranger: impl Fn(i32) -> bool) -> Vec<i32> {
     let known = if lists_children(root) {
         None
     } else {
         Some(children_by_scan())
     };
-    let mut seen: HashSet<i32> = strangers.iter().copied().collect();
+    let mut seen = HashSet::new();
     let mut found = Vec::new();
     for _ in 0..LOOKS_MAX {
         let before = found.len();
@@ -97,7 +100,7 @@ pub fn descendants(root: i32, strangers: &[i32]) -> Vec<i32> {
                 None => listed_children(parent),
             };
             for child in children {
-                if seen.insert(child) {
+                if seen.insert(child) && !is_stranger(child) {
                     found.push(child);
                     next.push(child);
                 }
@@ -183,10 +186,7 @@ pub fn resident_kib(pid: i32) -> u64 {
 /// Looks at every process of the host.
 pub fn users_stuck_in(argument: &str) -> usize {
     let is_stuck = |pid: &i32| stat(*pid).is_some_and(|found| found.state == 'D');
-    let is_meant = |pid: &i32| {
-        let line = read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).nth(1) == Some(argument.as_bytes())
-    };
+    let is_meant = |pid: &i32| has_first_argument(*pid, argument);
     let user = |pid: i32| {
         let found = std::fs::metadata(format!("/proc/{pid}")).ok()?;
         Some(std::os::unix::fs::MetadataExt::uid(&found))
@@ -194,6 +194,25 @@ pub fn users_stuck_in(argument: &str) -> usize {
     let stuck = all().into_iter().filter(is_stuck).filter(is_meant);
     let users: std::collections::BTreeSet<u32> = stuck.filter_map(user).collect();
     users.len()
+}
+
+/// Whether a process runs the same program as this one, with `argument` as its first one.
+///
+/// The same is what has the same path: after an upgrade older and newer ones run side by side. A
+/// process that merely calls itself so is another program.
+pub fn is_own_program(pid: i32, argument: &str) -> bool {
+    let program = |process: &str| {
+        let path = std::fs::read_link(format!("/proc/{process}/exe")).ok()?;
+        let path = path.to_string_lossy();
+        Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+    };
+    let found = program(&pid.to_string());
+    found.is_some() && found == program("self") && has_first_argument(pid, argument)
+}
+
+fn has_first_argument(pid: i32, argument: &str) -> bool {
+    let line = read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(1) == Some(argument.as_bytes())
 }
 
 /// The kernel function that a process waits in, for one that cannot be killed.
@@ -220,14 +239,36 @@ pub fn signal_if(pid: i32, signal: Signal, is_right: impl Fn() -> bool) -> std::
     let sent = match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
         Ok(pinned) if is_right() => rustix::process::pidfd_send_signal(pinned, signal),
         // Kernels before 5.3 have no pidfd.
-        Err(rustix::io::Errno::NOSYS) if is_right() => rustix::process::kill_process(id, signal),
-        Ok(_) | Err(rustix::io::Errno::NOSYS) => return Ok(false),
+        Err(Errno::NOSYS) if is_right() => rustix::process::kill_process(id, signal),
+        Ok(_) | Err(Errno::NOSYS) => return Ok(false),
         Err(error) => Err(error),
     };
     match sent {
         Ok(()) => Ok(true),
-        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(Errno::SRCH) => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Sets the I/O scheduling class of this process, by `ionice(1)`: no crate of ours has the system call.
+pub fn set_io_class(class: IoNice) -> rustix::io::Result<()> {
+    let arguments = match class {
+        IoNice::Idle => vec!["-c3".to_owned()],
+        IoNice::BestEffort(level) => vec!["-c2".to_owned(), format!("-n{level}")],
+        IoNice::Realtime(level) => vec!["-c1".to_owned(), format!("-n{level}")],
+    };
+    #[expect(clippy::disallowed_methods, reason = "it is no job, and ends at once")]
+    let status = std::process::Command::new("ionice")
+        .args(arguments)
+        .args(["-p", &std::process::id().to_string()])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(Errno::PERM),
+        Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
     }
 }
 

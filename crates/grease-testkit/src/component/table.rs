@@ -3,7 +3,7 @@
 use super::{Component, Place, Row};
 
 /// Every component. The directories of fetched ones carry the version.
-pub(super) const ROWS: [Row; 18] = [
+pub(super) const ROWS: [Row; 21] = [
     Row {
         component: Component::Python,
         name: "python",
@@ -127,5 +127,23 @@ pub(super) const ROWS: [Row; 18] = [
         name: "promtool",
         place: Place::Program("promtool"),
         packages: &["prometheus"],
+    },
+    Row {
+        component: Component::Zsh,
+        name: "zsh",
+        place: Place::Program("zsh"),
+        packages: &["zsh"],
+    },
+    Row {
+        component: Component::Fish,
+        name: "fish",
+        place: Place::Program("fish"),
+        packages: &["fish"],
+    },
+    Row {
+        component: Component::Faketime,
+        name: "faketime",
+        place: Place::Program("faketime"),
+        packages: &["faketime"],
     },
 ];

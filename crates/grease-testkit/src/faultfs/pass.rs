@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, Timestamps};
 
 use super::disk::{Changes, Disk};
 use super::rules::Verdict;
-use super::serve::{PassThrough, TTL, owner, timespec};
+use super::serve::{PassThrough, memory, owner, timespec};
 
 impl Filesystem for PassThrough {
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
@@ -32,7 +32,7 @@ impl Filesystem for PassThrough {
             reply,
             ReplyAttr::error,
             move |disk, _| disk.attributes(ino),
-            |reply, attributes| reply.attr(&TTL, &attributes),
+            |reply, attributes| reply.attr(&memory(), &attributes),
         );
     }
 
@@ -74,7 +74,7 @@ impl Filesystem for PassThrough {
             reply,
             ReplyAttr::error,
             move |disk, _| disk.change(ino, &changes),
-            |reply, attributes| reply.attr(&TTL, &attributes),
+            |reply, attributes| reply.attr(&memory(), &attributes),
         );
     }
 
@@ -223,7 +223,7 @@ impl Filesystem for PassThrough {
             |reply, (attributes, handle)| {
                 let handle = FileHandle(handle);
                 reply.created(
-                    &TTL,
+                    &memory(),
                     &attributes,
                     Generation(0),
                     handle,

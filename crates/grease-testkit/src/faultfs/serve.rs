@@ -1,7 +1,7 @@
 //! The way of every request: it is noted, judged, done or not, and answered.
 
 use std::ffi::OsStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use fuser::{Errno, Generation, INodeNo, ReplyEmpty, ReplyEntry, Request, TimeOrNow};
@@ -11,8 +11,18 @@ use super::control::Control;
 use super::disk::{Disk, Owner};
 use super::rules::Verdict;
 
-/// The kernel asks anew whenever it wants to know.
-pub(super) const TTL: Duration = Duration::ZERO;
+/// For how long the kernel believes what it was told of names and files.
+static MEMORY: OnceLock<Duration> = OnceLock::new();
+
+/// For how long that is: unless it was set, the kernel asks anew whenever it wants to know.
+pub(super) fn memory() -> Duration {
+    MEMORY.get().copied().unwrap_or_default()
+}
+
+/// Sets it, once in a process.
+pub(super) fn remember(time: Duration) {
+    MEMORY.set(time).expect("it is set once");
+}
 
 /// A directory with faults.
 #[derive(Debug)]
@@ -129,7 +139,7 @@ impl PassThrough {
             reply,
             ReplyEntry::error,
             |disk, _| act(disk),
-            |reply, attributes| reply.entry(&TTL, &attributes, Generation(0)),
+            |reply, attributes| reply.entry(&memory(), &attributes, Generation(0)),
         );
     }
 

@@ -54,6 +54,10 @@ impl Court<'_> {
                     self.report
                         .remark(&format!("forced: {}", refusals(&record)));
                 }
+                if record.waited_ms > 0 {
+                    let waited_ms = record.waited_ms;
+                    tracing::debug!(waited_ms, "the guard lets the job start");
+                }
                 (leave.slot, leave.guard) = (Some(slot), Some(record));
                 Ok(())
             }

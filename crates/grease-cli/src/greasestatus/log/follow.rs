@@ -1,6 +1,5 @@
 //! Shows a log until it ends, and says what is not there yet.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use grease_core::model::quantity::Bytes;
@@ -11,7 +10,7 @@ use super::super::arguments::{Find, Subcommand};
 use super::super::context::Context;
 use super::super::find::Resolved;
 use super::super::tail::LOOK_PAUSE;
-use super::say;
+use super::out::Out;
 use super::source::{Got, Source};
 use super::view::View;
 use crate::failure::Failure;
@@ -28,6 +27,7 @@ pub(super) struct Follower<'a> {
     run: Resolved,
     source: Source,
     view: View,
+    out: Out<'a>,
     follows: bool,
     /// Whether all that was there at first has been seen.
     is_caught_up: bool,
@@ -41,6 +41,7 @@ impl<'a> Follower<'a> {
         run: &Resolved,
         source: Source,
         view: View,
+        out: Out<'a>,
         follows: bool,
     ) -> Self {
         Self {
@@ -48,6 +49,7 @@ impl<'a> Follower<'a> {
             run: run.clone(),
             source,
             view,
+            out,
             follows,
             is_caught_up: false,
             asked: Instant::now(),
@@ -90,7 +92,7 @@ impl<'a> Follower<'a> {
                         "share not responding for {} s: this is not all",
                         since.as_secs()
                     );
-                    say(self.context, &text);
+                    self.out.say(&text);
                     return Ok(75);
                 }
                 Got::Silent(since) => self.say_silent(since),
@@ -115,8 +117,11 @@ impl<'a> Follower<'a> {
 
     fn print(&mut self) -> bool {
         let bytes = self.view.drain();
-        let mut out = std::io::stdout().lock();
-        bytes.is_empty() || out.write_all(&bytes).and_then(|()| out.flush()).is_ok()
+        let goes_on = self.out.write(&bytes);
+        for remark in self.view.remarks() {
+            self.out.say(&remark);
+        }
+        goes_on
     }
 
     /// All that is there has been seen; whether somebody still reads.
@@ -146,7 +151,7 @@ impl<'a> Follower<'a> {
             return false;
         };
         if run.outcome != self.run.outcome {
-            say(self.context, &run.outcome);
+            self.out.say(&run.outcome);
         }
         self.run = run;
         let is_all = self
@@ -172,7 +177,7 @@ impl<'a> Follower<'a> {
                 .unwrap_or("?")
                 .to_owned()
         };
-        say(self.context, &format!("ended: {outcome}"));
+        self.out.say(&format!("ended: {outcome}"));
         0
     }
 
@@ -185,13 +190,12 @@ impl<'a> Follower<'a> {
             Some(all) if seen < all => {
                 let host = &self.run.host;
                 let (seen, all) = (Bytes::new(seen), Bytes::new(all));
-                say(
-                    self.context,
-                    &format!("{seen} of {all} are here so far; {host} has the rest"),
-                );
+                self.out.say(&format!(
+                    "{seen} of {all} are here so far; {host} has the rest"
+                ));
             }
             None if !self.run.is_done() => {
-                say(self.context, "it goes on; -f follows it");
+                self.out.say("it goes on; -f follows it");
             }
             _ => {}
         }
@@ -209,13 +213,13 @@ impl<'a> Follower<'a> {
     fn say_sometimes(&mut self, text: &str) {
         if self.said.is_none_or(|said| said.elapsed() >= SAY_PAUSE) {
             self.said = Some(Instant::now());
-            say(self.context, text);
+            self.out.say(text);
         }
     }
 
     fn resumed(&mut self) {
         if self.said.take().is_some() {
-            say(self.context, "share responds again");
+            self.out.say("share responds again");
         }
     }
 }

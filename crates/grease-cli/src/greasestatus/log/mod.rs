@@ -1,10 +1,12 @@
 //! `greasestatus log`: what a run printed, wherever it runs.
 
 mod follow;
+mod out;
 mod source;
 pub(super) mod view;
 
 use grease_core::model::{ErrorKind, Stream, harmless};
+use grease_core::sys::env::Env;
 
 use super::answer::shared_log;
 use super::arguments::Log;
@@ -15,11 +17,17 @@ use crate::failure::Failure;
 use crate::terminal;
 use follow::Follower;
 pub(super) use follow::resolve;
+use out::Out;
 use source::Source;
 use view::{Choice, View};
 
 /// Shows the log of a run; returns the exit code.
-pub(super) fn log(context: &Context, asked: &Log, run: &Resolved) -> Result<u8, Failure> {
+pub(super) fn log(
+    context: &Context,
+    asked: &Log,
+    run: &Resolved,
+    env: &Env,
+) -> Result<u8, Failure> {
     if asked.path {
         return path(context, run);
     }
@@ -40,8 +48,13 @@ pub(super) fn log(context: &Context, asked: &Log, run: &Resolved) -> Result<u8, 
     };
     let view = View::new(choice, run.id, context.zone.clone(), context.colored);
     let source = Source::of(context, run, asked.follow).ok_or_else(|| nowhere(run))?;
-    say(context, &begin(context, run));
-    Follower::new(context, run, source, view, asked.follow).run()
+    let mut out = if asked.follow || asked.raw {
+        Out::plain(context)
+    } else {
+        Out::paged(context, env)
+    };
+    out.say(&begin(context, run));
+    Follower::new(context, run, source, view, out, asked.follow).run()
 }
 
 fn path(context: &Context, run: &Resolved) -> Result<u8, Failure> {
@@ -71,13 +84,4 @@ fn begin(context: &Context, run: &Resolved) -> String {
         "run {} of {job} on {host}, started {start}: {outcome}",
         run.short()
     )
-}
-
-/// Says something beside the log.
-fn say(context: &Context, text: &str) {
-    if !context.quiet {
-        context
-            .errors
-            .say(&format!("── {}\n", harmless(text, &[], 500)));
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use grease_core::debugging::frame;
+use grease_core::debugging::frame::{self, Ownership};
 use grease_core::model::{RunId, Stream};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,8 +12,8 @@ use super::super::screen::Screen;
 /// Longest line that is put together of its pieces; a longer one is shown in parts.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
-/// What stands before each line of greaserun's own.
-const OWN: &[u8] = b"greaserun: ";
+/// Where the pieces of greaserun's own lines are put together.
+const OWN: usize = 2;
 
 /// What is wanted of a log.
 #[derive(Debug, Clone, Default)]
@@ -50,10 +50,13 @@ pub(in super::super) struct View {
     rest: Vec<u8>,
     /// A line begins in the middle.
     skips: bool,
-    /// Pieces of a line of each stream, with the time of the first.
-    pieces: [(String, Vec<u8>); 2],
+    ownership: Ownership,
+    /// Pieces of a line of each stream of the job's, and of greaserun's own, with the time of the first.
+    pieces: [(String, Vec<u8>); 3],
     lines: VecDeque<String>,
     raw: Vec<u8>,
+    /// What greaserun said itself, if the job's bytes are wanted.
+    remarks: Vec<String>,
     /// The end event, once it came.
     pub(in super::super) end: Option<serde_json::Value>,
 }
@@ -68,9 +71,11 @@ impl View {
             screen: Screen::new(colored),
             rest: Vec::new(),
             skips: false,
+            ownership: Ownership::default(),
             pieces: Default::default(),
             lines: VecDeque::new(),
             raw: Vec::new(),
+            remarks: Vec::new(),
             end: None,
         }
     }
@@ -99,37 +104,55 @@ impl View {
         let Some((stream, content)) = frame::parse(line) else {
             return; // Cut by a full disk, or by the end of its greaserun.
         };
-        let own = content
-            .strip_prefix(OWN)
-            .filter(|_| stream == Stream::Stderr);
-        if let Some(own) = own
-            && self.is_event(own)
-        {
+        let is_own = self.ownership.is_own(stream, &content);
+        let is_unwanted = self.choice.stream.is_some_and(|wanted| wanted != stream);
+        if !is_own && is_unwanted {
             return;
         }
-        if self.choice.stream.is_some_and(|wanted| wanted != stream) {
-            return;
-        }
-        if self.choice.raw {
+        if !is_own && self.choice.raw {
             self.raw.extend_from_slice(&content);
             return;
         }
-        let index = usize::from(stream == Stream::Stderr);
+        let index = if is_own {
+            OWN
+        } else {
+            usize::from(stream == Stream::Stderr)
+        };
         let (time, pieces) = &mut self.pieces[index];
         if pieces.is_empty() {
             let first = line.split(|byte| *byte == b' ').next().unwrap_or_default();
             *time = String::from_utf8_lossy(first).into_owned();
         }
         pieces.extend_from_slice(&content);
-        if pieces.ends_with(b"\n") || pieces.len() >= LINE_BYTES_MAX {
+        let is_whole = pieces.ends_with(b"\n");
+        if is_own && is_whole {
+            self.own(is_unwanted);
+        } else if is_whole || (!is_own && pieces.len() >= LINE_BYTES_MAX) {
             self.show(index);
         }
     }
 
+    /// A line of greaserun's own is whole.
+    fn own(&mut self, is_unwanted: bool) {
+        let line = &self.pieces[OWN].1;
+        let text =
+            String::from_utf8_lossy(line.strip_prefix(frame::OWN.as_bytes()).unwrap_or(line));
+        let text = text.trim_end().to_owned();
+        if self.is_event(&text) {
+            self.pieces[OWN].1.clear();
+        } else if self.choice.raw {
+            self.remarks.push(text);
+            self.pieces[OWN].1.clear();
+        } else if is_unwanted {
+            self.pieces[OWN].1.clear();
+        } else {
+            self.show(OWN);
+        }
+    }
+
     /// Whether it is an event of this run, which people see in another form.
-    fn is_event(&mut self, own: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(own);
-        let Some((word, json)) = text.split_once(' ') else {
+    fn is_event(&mut self, own: &str) -> bool {
+        let Some((word, json)) = own.split_once(' ') else {
             return false;
         };
         let is_event = matches!(word, "start" | "execute" | "end") && json.contains(&self.run);
@@ -165,7 +188,7 @@ impl View {
                     .to_string()
             },
         );
-        let mark = if index == 1 { 'E' } else { ' ' };
+        let mark = if index == 0 { ' ' } else { 'E' };
         self.lines.push_back(format!("{clock} {mark} {text}"));
         if self.choice.last.is_some_and(|last| self.lines.len() > last) {
             self.lines.pop_front();
@@ -192,9 +215,14 @@ impl View {
         out
     }
 
+    /// What greaserun said itself, where that is not among the lines.
+    pub(in super::super) fn remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
+    }
+
     /// The log is over: what was not ended is shown as well.
     pub(in super::super) fn close(&mut self) {
-        for index in [0, 1] {
+        for index in [0, 1, OWN] {
             if !self.pieces[index].1.is_empty() {
                 self.show(index);
             }

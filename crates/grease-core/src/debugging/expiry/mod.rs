@@ -69,7 +69,7 @@ pub fn pass(
     budget: Budget,
 ) -> io::Result<(Vec<Step>, Report)> {
     let user = Dir::open(root)?.child(user)?;
-    let now = time_of_share(&user)?;
+    let now = trusted(time_of_share(&user)?)?;
     let lease = format!("{LEASE}{}", layout::day(now));
     if manner == Manner::Daily && !take(&user, &lease)? {
         return Ok((Vec::new(), Report::default()));
@@ -101,14 +101,18 @@ fn take(user: &Dir, lease: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-/// What time it is on the share: a host whose clock is wrong must not take all days for old.
-fn time_of_share(user: &Dir) -> io::Result<Timestamp> {
+/// What time it is on the share, by what a server stamps in the directory of a user that is ours.
+pub(in crate::debugging) fn time_of_share(user: &Dir) -> io::Result<Timestamp> {
     let probe = format!("{LEASE}probe-{}", RunId::new());
     user.make_new_dir(&probe)?;
     let made = user.facts(&probe);
     user.remove_dir(&probe).ok(); // It is empty, and removed with the leases else.
     let seconds = i64::try_from(made?.modified.as_secs()).unwrap_or(0);
-    let theirs = Timestamp::from_second(seconds).map_err(io::Error::other)?;
+    Timestamp::from_second(seconds).map_err(io::Error::other)
+}
+
+/// The time of the share, if it is ours too: a clock that is wrong must not make all days old.
+fn trusted(theirs: Timestamp) -> io::Result<Timestamp> {
     let ours = crate::sys::clock::now();
     if ours.duration_since(theirs).unsigned_abs() > CLOCKS_APART_MAX {
         let text = format!(

@@ -99,12 +99,15 @@ pub(super) struct Usage {
     pub(super) cpu_ms: u64,
     #[serde(default)]
     pub(super) maxrss_kb: u64,
+    #[serde(default)]
+    pub(super) tree_rss_kb: u64,
 }
 
 impl<'a> Line<'a> {
     /// Reads a line; none for what is none: torn, overwritten by NULs, or somebody else's.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(line).ok()
+        let text = std::str::from_utf8(line).ok()?; // Once, and not for each text in it.
+        serde_json::from_str(text).ok()
     }
 
     /// The run's id.

@@ -1,5 +1,7 @@
 //! The run that a person means: by the end of its id, or by its job.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::query::{Query, quoted};
@@ -14,6 +16,15 @@ const SUFFIX_MIN: usize = 5;
 
 /// Days before a run in which its job's last success is looked for.
 const SUCCESS_DAYS_MAX: usize = 30;
+
+/// How far back jobs are looked for whose names are like one that nobody knows.
+const NEAR: Duration = Duration::from_hours(48);
+
+/// Such jobs that are told of.
+const NEAREST_MAX: usize = 3;
+
+/// From where on two names are alike: 1 is the same.
+const LIKE_MIN: f64 = 0.85;
 
 /// What a person may mean by a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +70,17 @@ impl Wanted {
             name: name.to_owned(),
             back: back.max(1),
             failed,
+            ran: false,
+        }
+    }
+
+    /// The last run of the job that has exactly this name.
+    pub fn job(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            suffix: None,
+            back: 1,
+            failed: false,
             ran: false,
         }
     }
@@ -149,6 +171,9 @@ impl Wanted {
 }
 
 /// Looks for a run, among the newest first.
+///
+/// A job that is named in full is looked for in the newest day first; anything else in two days at
+/// least, since the same word may mean something else there.
 pub fn find(sources: &Sources<'_>, wanted: &Wanted, user: Option<&Glob>) -> Result<Found, Trouble> {
     let root = sources.root()?;
     let days = sources.days(root.as_ref(), user);
@@ -158,25 +183,71 @@ pub fn find(sources: &Sources<'_>, wanted: &Wanted, user: Option<&Glob>) -> Resu
         ..Query::default()
     };
     let mut runs: Vec<Run> = Vec::new();
-    let (mut rest, mut count) = (&days[..], 2);
-    while !rest.is_empty() {
-        let (batch, older) = rest.split_at(count.min(rest.len()));
-        let [newest, .., oldest] = [&batch[0], &batch[batch.len() - 1]];
-        for run in sources.runs_of_days(&query, (oldest, newest))?.runs {
-            match runs.iter_mut().find(|known| known.id == run.id) {
-                // Its end is in the file of a later day than its start.
-                Some(known) if known.end.is_some() => {}
-                Some(known) => *known = run,
-                None => runs.push(run),
-            }
+    let mut found = Found::Nothing;
+    for (number, batch) in batches(&days).enumerate() {
+        let (oldest, newest) = (&batch[batch.len() - 1], &batch[0]);
+        runs.extend(sources.runs_of_days(&query, (oldest, newest))?.runs);
+        // The end of one may be in the file of a later day than its start.
+        runs.sort_by_key(|run| (std::cmp::Reverse(run.id), run.end.is_none()));
+        runs.dedup_by_key(|run| run.id);
+        let Some(chosen) = wanted.choose(&runs) else {
+            continue;
+        };
+        let is_sure = match &chosen {
+            Found::Run(run) => began_by(run, oldest) && (number > 0 || *run.job == wanted.name),
+            _ => number > 0,
+        };
+        found = chosen;
+        if is_sure {
+            break;
         }
-        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
-        if let Some(found) = wanted.choose(&runs) {
-            return Ok(found);
-        }
-        (rest, count) = (older, count * 2);
     }
-    Ok(Found::Nothing)
+    Ok(found)
+}
+
+/// Days in batches, each twice as long as the last: most of what is looked for is recent.
+fn batches(days: &[String]) -> impl Iterator<Item = &[String]> {
+    let (mut rest, mut count) = (days, 1);
+    std::iter::from_fn(move || {
+        let (batch, older) = rest.split_at(count.min(rest.len()));
+        (rest, count) = (older, count * 2);
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// Whether a run began on a day or after it: then there is no newer one whose start is in the file of
+/// a day before.
+fn began_by(run: &Run, day: &str) -> bool {
+    run.id
+        .drawn_at()
+        .is_none_or(|drawn| *layout::day(drawn) >= *day)
+}
+
+/// Jobs of the last days whose names are like one that nobody knows, the most alike first.
+pub fn nearest(sources: &Sources<'_>, name: &str) -> Vec<String> {
+    let query = Query {
+        since: sources.now.checked_sub(NEAR).ok(),
+        ..Query::default()
+    };
+    let runs = sources
+        .runs(&query)
+        .map_or_else(|_| Vec::new(), |answer| answer.runs);
+    let jobs: std::collections::BTreeSet<&str> = runs.iter().map(|run| &*run.job).collect();
+    let name = name.split('@').next().unwrap_or(name).to_lowercase();
+    let likeness = |job: &str| {
+        let job = job.to_lowercase();
+        if !name.is_empty() && job.contains(&name) {
+            return 1.0;
+        }
+        let parts = [&*job].into_iter().chain(job.split([':', '#']));
+        let alike = parts.map(|part| strsim::jaro_winkler(part, &name));
+        alike.fold(0.0, f64::max)
+    };
+    let alike = jobs.into_iter().map(|job| (likeness(job), job));
+    let mut alike: Vec<(f64, &str)> = alike.filter(|(like, _)| *like >= LIKE_MIN).collect();
+    alike.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let alike = alike.into_iter().take(NEAREST_MAX);
+    alike.map(|(_, job)| job.to_owned()).collect()
 }
 
 /// The last success of a run's job before it.
@@ -195,22 +266,23 @@ pub fn last_success(sources: &Sources<'_>, run: &Run) -> Result<Option<Run>, Tro
         result: Some("success".to_owned()),
         ..Query::default()
     };
-    let (mut rest, mut count) = (days, 2);
-    while !rest.is_empty() {
-        let (batch, older) = rest.split_at(count.min(rest.len()));
-        let [newest, .., oldest] = [&batch[0], &batch[batch.len() - 1]];
+    let mut last: Option<Run> = None;
+    for batch in batches(days) {
+        let (oldest, newest) = (&batch[batch.len() - 1], &batch[0]);
         let found = sources.runs_of_days(&query, (oldest, newest))?.runs;
-        if let Some(success) = found.into_iter().find(|other| other.id < run.id) {
-            return Ok(Some(success));
+        let before = found.into_iter().filter(|other| other.id < run.id);
+        last = before.chain(last).max_by_key(|run| run.id);
+        if last.as_ref().is_some_and(|last| began_by(last, oldest)) {
+            break;
         }
-        (rest, count) = (older, count * 2);
     }
-    Ok(None)
+    Ok(last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RunId;
 
     #[test]
     fn a_word_is_a_job_or_the_end_of_an_id() {
@@ -241,5 +313,66 @@ mod tests {
             Wanted::parse(text).sieve(&mut sieve);
             assert!(sieve.passes(line.as_bytes()), "{text}");
         }
+    }
+
+    /// An id that was drawn at a time.
+    fn id(time: &str, number: u128) -> RunId {
+        let time: Timestamp = time.parse().unwrap();
+        let bits = u128::try_from(time.as_millisecond()).unwrap() << 80 | 7 << 76 | 2 << 62;
+        let digits = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let digit = |place: u32| {
+            char::from(digits[usize::try_from((bits | number) >> (5 * place) & 31).unwrap()])
+        };
+        (0..26)
+            .rev()
+            .map(digit)
+            .collect::<String>()
+            .parse()
+            .unwrap()
+    }
+
+    /// A share with the index files of some days; lines are `EVENT RUN`.
+    fn share(days: &[(&str, &[(&str, RunId)])]) -> tempfile::TempDir {
+        let share = tempfile::tempdir().unwrap();
+        fs_err::write(share.path().join(layout::MARKER), "{}").unwrap();
+        for (day, lines) in days {
+            let dir = share.path().join("u").join(day).join(layout::INDEX);
+            fs_err::create_dir_all(&dir).unwrap();
+            let line = |(event, run): &(&str, RunId)| {
+                format!(
+                    r#"{{"v":1,"event":"{event}","run":"{run}","job":"j","time":"{day}T12:00:00Z","user":"u","host":"h","result":"success"}}"#
+                ) + "\n"
+            };
+            let text: String = lines.iter().map(line).collect();
+            fs_err::write(dir.join("h.jsonl"), text).unwrap();
+        }
+        share
+    }
+
+    #[track_caller]
+    fn found(share: &std::path::Path, word: &str) -> RunId {
+        let sources = Sources {
+            share: Some(share),
+            spools: &[],
+            now: "2026-11-24T13:00:00Z".parse().unwrap(),
+            tick: &|| (),
+        };
+        match find(&sources, &Wanted::parse(word), None).unwrap() {
+            Found::Run(run) => run.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_run_that_ended_today_is_not_the_last_one_if_a_younger_one_began_before_today() {
+        let old = id("2026-11-22T10:00:00Z", 1);
+        let young = id("2026-11-23T10:00:00Z", 2);
+        let share = share(&[
+            ("2026-11-22", &[("start", old)]),
+            ("2026-11-23", &[("start", young), ("end", young)]),
+            ("2026-11-24", &[("end", old)]),
+        ]);
+        assert_eq!(found(share.path(), "j"), young);
+        assert_eq!(found(share.path(), "j@-2"), old);
     }
 }

@@ -7,10 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::run::{Run, State};
+use crate::debugging::expiry;
 use crate::debugging::share::dir::Dir;
 use crate::debugging::share::layout;
 
@@ -19,6 +20,9 @@ const FRESH_MAX: Duration = Duration::from_secs(100);
 
 /// A host that has been silent for so long has probably lost what ran on it.
 pub const SILENT_MAX: Duration = Duration::from_mins(10);
+
+/// A heartbeat that lists so many runs may not list all.
+const LIVE_MAX: usize = 100;
 
 /// Longest heartbeat that is read; ours have 4 KiB.
 const BYTES_MAX: u64 = 64 << 10;
@@ -70,8 +74,14 @@ impl Hosts {
         }
     }
 
-    /// Reads the heartbeats of users; what is none is passed over.
-    pub(super) fn read(root: &Dir, users: &[Arc<str>], now: Timestamp, tick: &dyn Fn()) -> Self {
+    /// Reads the heartbeats of users, on the hosts that are wanted; what is none is passed over.
+    pub(super) fn read(
+        root: &Dir,
+        users: &[Arc<str>],
+        now: Timestamp,
+        tick: &dyn Fn(),
+        is_wanted: impl Fn(&str, &str) -> bool,
+    ) -> Self {
         let mut beats = HashMap::new();
         for user in users {
             let opened = root.child(user).and_then(|dir| dir.child(layout::HOSTS));
@@ -81,18 +91,24 @@ impl Hosts {
                 let Some(place) = entry.name.strip_suffix(".json") else {
                     continue;
                 };
+                if !is_wanted(user, place) {
+                    continue;
+                }
                 if let Some(beat) = one(&dir, &entry.name) {
                     beats.insert((user.clone(), place.into()), beat);
                 }
             }
         }
-        // The clock here may be behind that of the share; that it is ahead cannot be told from a
-        // farm in which nobody has written for a while.
         let newest = beats.values().map(|beat| beat.seen).max();
         Self {
-            now: newest.map_or(now, |newest| newest.max(now)),
+            now: newest.map_or(now, |newest| time_of_share(root, newest, now)),
             beats,
         }
+    }
+
+    /// Whether a host has been silent for so long that what it told last need not be so any more.
+    pub fn is_stale(&self, beat: &Heartbeat) -> bool {
+        self.silence(beat) >= FRESH_MAX
     }
 
     /// For how long a host has been silent.
@@ -115,6 +131,18 @@ impl Hosts {
     }
 }
 
+/// Now, by the clock of the share: not before the newest heartbeat. Where that is old, nobody has
+/// written for a while, or the clock here is ahead: the share is asked, if we may write to it.
+fn time_of_share(root: &Dir, newest: Timestamp, now: Timestamp) -> Timestamp {
+    let silence = Duration::try_from(now.duration_since(newest)).unwrap_or_default();
+    if silence < FRESH_MAX {
+        return newest.max(now);
+    }
+    let own = layout::file_name(&crate::sys::host::account().name);
+    let told = root.child(&own).and_then(|dir| expiry::time_of_share(&dir));
+    told.map_or(now, |told| told.max(newest))
+}
+
 fn one(dir: &Dir, name: &str) -> Option<Heartbeat> {
     let bytes = dir.read(name, BYTES_MAX).ok()?;
     let facts = dir.facts(name).ok()?;
@@ -135,12 +163,24 @@ fn judge(run: &Run, beat: Option<&Heartbeat>, now: Timestamp) -> State {
     let silence = Duration::try_from(now.duration_since(beat.seen)).unwrap_or_default();
     let is_of_other_boot = run.boot.as_deref().is_some_and(|boot| boot != beat.boot);
     let is_listed = !is_of_other_boot && beat.live.contains(&run.id.to_string());
-    // It started after the last heartbeat, and its start event came before the next.
-    let is_younger = !is_of_other_boot && run.start.is_some_and(|start| start >= beat.seen);
+    // It started after the last heartbeat, by the clock of the share, which has whole seconds here; and
+    // its start event came before the next.
+    let behind =
+        SignedDuration::from_millis(beat.clock_offset_ms.unwrap_or(0).saturating_add(1000));
+    let is_younger = !is_of_other_boot
+        && run
+            .start
+            .and_then(|start| start.checked_add(behind).ok())
+            .is_some_and(|start| start >= beat.seen);
+    // It lists the youngest of many.
+    let id = run.id.to_string();
+    let is_beyond = !is_of_other_boot
+        && beat.live.len() >= LIVE_MAX
+        && beat.live.iter().all(|listed| *listed > id);
     match silence {
         silence if silence >= SILENT_MAX => State::Lost(Some(beat.seen)),
         silence if silence >= FRESH_MAX => State::Silent(beat.seen),
-        _ if is_listed || is_younger => running,
+        _ if is_listed || is_younger || is_beyond => running,
         _ => State::Lost(Some(beat.seen)),
     }
 }
@@ -190,7 +230,16 @@ mod tests {
             );
         }
         assert_eq!(judge(&run, None, seen), State::Lost(None));
+        let mut full = beat("b", false);
+        full.live = vec![crate::model::RunId::new().to_string(); LIVE_MAX];
+        assert_eq!(judge(&run, Some(&full), seen), State::Executing);
         run.start = Some(seen + Duration::from_secs(1));
         assert_eq!(judge(&run, Some(&beat("b", false)), seen), State::Executing);
+        // By the host's clock it started an hour earlier, and that clock is an hour behind.
+        run.start = Some(seen - Duration::from_hours(1));
+        let mut beat = beat("b", false);
+        assert_eq!(judge(&run, Some(&beat), seen), lost);
+        beat.clock_offset_ms = Some(3_600_000);
+        assert_eq!(judge(&run, Some(&beat), seen), State::Executing);
     }
 }

@@ -19,6 +19,9 @@ const DIGEST_BYTES_MAX: u64 = 64 << 10;
 /// Longest end event that is read.
 const END_BYTES_MAX: u64 = 1 << 20;
 
+/// Longest name of a host that is read.
+const NAME_BYTES_MAX: u64 = 1024;
+
 /// A spool of this user.
 #[derive(Debug, Clone)]
 pub struct Spool {
@@ -72,6 +75,12 @@ impl Spool {
         let sealed = all.sealed.into_iter().filter_map(|dir| of(dir, false));
         let live = all.live.into_iter().filter_map(|dir| of(dir, true));
         sealed.chain(live).collect()
+    }
+
+    /// The name that this host has on the share, once it has one there.
+    pub fn place(&self) -> Arc<str> {
+        let name = sys::fs::read_bounded(&self.dir.join("ship/host"), NAME_BYTES_MAX);
+        name.map_or_else(|_| self.host.clone(), |name| name.trim_end().into())
     }
 
     /// The directory of a run, if it is still kept.

@@ -97,6 +97,12 @@ impl<'a> Tail<'a> {
     }
 }
 
+/// How long a log is now; none if it is not there, or compressed.
+pub fn length(root: &Dir, user: &str, path: &Path) -> Option<u64> {
+    let (dir, name) = open_dir(root, user, path).ok()?;
+    dir.facts(name).ok().map(|facts| facts.bytes)
+}
+
 /// The digest of a failed run, if there is one.
 pub fn digest(root: &Dir, run: &Run) -> Option<Vec<u8>> {
     let start = run.start?;

@@ -7,18 +7,21 @@
 mod collect;
 mod event;
 mod find;
+mod head;
 mod heartbeat;
 mod local;
 mod log;
+mod moment;
 mod query;
 mod run;
 mod scan;
 mod source;
 
-pub use find::{Found, Wanted, find, last_success};
+pub use find::{Found, Wanted, find, last_success, nearest};
 pub use heartbeat::{Heartbeat, Hosts, SILENT_MAX};
 pub use local::Spool;
-pub use log::{Piece, Tail, digest};
+pub use log::{Piece, Tail, digest, length};
+pub use moment::{AROUND, At, Moment, at};
 pub use query::Query;
 pub use run::{End, Run, State};
 pub use source::{Answer, Sources, Trouble};

@@ -31,6 +31,13 @@ pub struct Query {
     pub wanted: Option<Wanted>,
 }
 
+/// Since and until as text.
+#[derive(Debug)]
+pub(super) struct Window {
+    since: Option<String>,
+    until: Option<String>,
+}
+
 impl Query {
     /// Whether a run is wanted.
     pub(super) fn admits(&self, run: &Run) -> bool {
@@ -49,14 +56,25 @@ impl Query {
                 .is_none_or(|wanted| wanted.fits(&run.job, &run.id.to_string()))
     }
 
-    /// The same of a line that tells all of its run. Times have one form, and sort as text.
-    pub(super) fn admits_line(&self, line: &Line<'_>) -> bool {
+    /// Since and until, as they stand in lines. Times have one form, and sort as text.
+    pub(super) fn window(&self) -> Window {
         let text = |time: Timestamp| format!("{time:.6}");
+        Window {
+            since: self.since.map(text),
+            until: self.until.map(text),
+        }
+    }
+
+    /// The same of a line that tells all of its run, with the query's [`Query::window`].
+    pub(super) fn admits_line(&self, line: &Line<'_>, window: &Window) -> bool {
         let start = line.start.as_deref().unwrap_or_default();
         let (user, host) = (line.user.as_deref(), line.host.as_deref());
         self.admits_result(line.result.as_deref())
-            && self.since.is_none_or(|since| *line.time >= *text(since))
-            && self.until.is_none_or(|until| *start <= *text(until))
+            && window
+                .since
+                .as_ref()
+                .is_none_or(|since| *line.time >= **since)
+            && window.until.as_ref().is_none_or(|until| *start <= **until)
             && self.admits_names(
                 &line.job,
                 user.unwrap_or_default(),
@@ -90,8 +108,7 @@ impl Query {
             sieve.without(r#""result":"skip""#);
         }
         if self.failed || self.result.is_some() {
-            sieve.without(r#""event":"start""#);
-            sieve.without(r#""event":"execute""#);
+            sieve.only_ends();
         }
         if let Some(job) = self.job.as_ref().filter(|job| job.is_literal()) {
             sieve.or_with(&format!(r#""job":{}"#, quoted(job.as_str())));

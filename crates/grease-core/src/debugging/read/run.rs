@@ -69,6 +69,8 @@ pub struct End {
     pub cpu_ms: Option<u64>,
     /// Largest resident memory of one process, KiB.
     pub maxrss_kb: Option<u64>,
+    /// Largest resident memory of all processes together, KiB, sampled.
+    pub tree_rss_kb: Option<u64>,
     /// How long the log is.
     pub log_bytes: Option<u64>,
     /// Bytes of output that the log lacks.
@@ -130,6 +132,7 @@ impl End {
             duration_ms: line.usage.map(|usage| usage.duration_ms),
             cpu_ms: line.usage.map(|usage| usage.cpu_ms),
             maxrss_kb: line.usage.map(|usage| usage.maxrss_kb),
+            tree_rss_kb: line.usage.map(|usage| usage.tree_rss_kb),
             log_bytes: line.log_bytes,
             omitted_bytes: line.omitted_bytes,
         }
@@ -220,6 +223,7 @@ impl Run {
             "duration_ms": end.and_then(|end| end.duration_ms),
             "cpu_ms": end.and_then(|end| end.cpu_ms),
             "maxrss_kb": end.and_then(|end| end.maxrss_kb),
+            "tree_rss_kb": end.and_then(|end| end.tree_rss_kb),
             "trigger": self.trigger.as_deref(),
             "runner": self.runner.as_deref(),
             "artifact": self.artifact.as_deref(),

@@ -1,13 +1,17 @@
 //! Reading many index files: lines that may matter are found by their bytes before they are parsed.
+//!
+//! A file is read from its end: the end of a run comes before its start, which then need not be parsed.
 
-use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use memchr::memchr;
+use fs_err::os::unix::fs::FileExt as _;
 use memchr::memmem::Finder;
+use memchr::memrchr;
 
+use super::head::{Head, occurs};
 use super::source::Trouble;
 use crate::debugging::share::dir::Dir;
 
@@ -35,6 +39,18 @@ pub(super) struct IndexFile {
     pub(super) is_local: bool,
 }
 
+/// What takes lines of files, the last line of each first.
+pub(super) trait Take: Send {
+    /// Takes a line that the sieve let pass.
+    fn take(&mut self, file: &IndexFile, line: &[u8]);
+
+    /// Takes note that there are no more lines of a file.
+    fn file_ends(&mut self);
+
+    /// Takes note that there are no more files; some of the work is done here, by each thread.
+    fn finish(&mut self);
+}
+
 /// Which lines may matter, told by their bytes alone.
 ///
 /// Index lines are written without blanks, and a quotation mark in a text is escaped there: what is
@@ -43,10 +59,12 @@ pub(super) struct IndexFile {
 pub(super) struct Sieve {
     any_of: Vec<Finder<'static>>,
     none_of: Vec<Finder<'static>>,
+    only_ends: bool,
 }
 
 impl Sieve {
-    /// Lets only lines pass in which one of the texts given here occurs.
+    /// Lets only lines pass in which one of the texts given here occurs: before the time of the event,
+    /// which is to say in its run or its job.
     pub(super) fn or_with(&mut self, text: &str) {
         self.any_of.push(Finder::new(text).into_owned());
     }
@@ -56,40 +74,52 @@ impl Sieve {
         self.none_of.push(Finder::new(text).into_owned());
     }
 
+    /// Lets no start pass.
+    pub(super) fn only_ends(&mut self) {
+        self.only_ends = true;
+    }
+
     pub(super) fn passes(&self, line: &[u8]) -> bool {
-        let occurs = |finder: &Finder<'_>| finder.find(line).is_some();
-        (self.any_of.is_empty() || self.any_of.iter().any(occurs))
-            && !self.none_of.iter().any(occurs)
+        let head = Head::of(line);
+        let head = head.as_ref();
+        !(self.only_ends && head.is_some_and(Head::is_before_end))
+            && (self.any_of.is_empty()
+                || self.any_of.iter().any(|finder| occurs(finder, line, head)))
+            && !self
+                .none_of
+                .iter()
+                .any(|finder| finder.find(line).is_some())
     }
 }
 
-/// Reads files with several threads; `make` gives each its own `take`, which gets the lines that pass.
+/// Reads files with several threads, each with a `Take` of its own.
 /// Calls `tick` whenever something was read.
-pub(super) fn scan<T: Send>(
+pub(super) fn scan<T: Take>(
     files: &[IndexFile],
     sieve: &Sieve,
     tick: &(dyn Fn() + Sync),
     make: impl Fn() -> T + Sync,
-    take: impl Fn(&mut T, &IndexFile, &[u8]) + Sync,
 ) -> (Vec<T>, Vec<Trouble>) {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut state = make();
         let mut troubles = Vec::new();
-        let mut buffer = Vec::new();
+        let mut reader = Reader::default();
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut each = |line: &[u8]| {
                 if sieve.passes(line) {
-                    take(&mut state, file, line);
+                    state.take(file, line);
                 }
             };
-            match lines(file, &mut buffer, tick, &mut each) {
+            match reader.read(file, tick, &mut each) {
                 Ok(()) => {}
                 // Removed by retention since it was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => troubles.push(Trouble::new(file.dir.join(&file.name), &error)),
             }
+            state.file_ends();
         }
+        state.finish();
         (state, troubles)
     };
     let threads = THREADS_MAX.min(files.len());
@@ -110,48 +140,105 @@ pub(super) fn scan<T: Send>(
     (states, troubles)
 }
 
-fn lines(
-    file: &IndexFile,
-    buffer: &mut Vec<u8>,
-    tick: &(dyn Fn() + Sync),
-    each: &mut dyn FnMut(&[u8]),
-) -> io::Result<()> {
-    let mut opened = Dir::open(&file.dir)?.open_file(&file.name)?;
-    buffer.clear();
-    loop {
-        let begin = buffer.len();
-        let count = (&mut opened).take(BLOCK as u64).read_to_end(buffer)?;
-        tick();
-        let rest = split(buffer, begin, each);
-        if count == 0 {
-            return Ok(()); // What is left of a line is not whole yet.
-        }
-        let rest = if buffer.len() - rest > LINE_BYTES_MAX {
-            buffer.len() // Nothing of ours. What follows of it does not parse.
-        } else {
-            rest
+/// What one thread reads with.
+#[derive(Default)]
+struct Reader<'a> {
+    /// The directory of the last file: the next one is mostly in the same.
+    dir: Option<(&'a Path, Dir)>,
+    block: Vec<u8>,
+    /// The end of a line whose beginning is in the block before.
+    rest: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    /// Hands out the whole lines of a file, the last one first.
+    fn read(
+        &mut self,
+        file: &'a IndexFile,
+        tick: &(dyn Fn() + Sync),
+        each: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<()> {
+        let dir = match self.dir.take().filter(|(path, _)| *path == file.dir) {
+            Some((_, dir)) => dir,
+            None => Dir::open(&file.dir)?,
         };
-        buffer.drain(..rest);
+        let (_, dir) = self.dir.insert((&file.dir, dir));
+        let opened = dir.open_file(&file.name)?;
+        let mut end = opened.metadata()?.len();
+        self.rest.clear();
+        let mut is_whole = false; // What is behind the last line feed is not whole yet.
+        while end > 0 {
+            let begin = end.saturating_sub(BLOCK as u64);
+            let wanted = usize::try_from(end - begin).unwrap_or(BLOCK);
+            self.block.resize(wanted, 0);
+            let count = read_at(&opened, &mut self.block, begin)?;
+            tick();
+            if count < wanted {
+                self.block.truncate(count); // It was cut meanwhile.
+                self.rest.clear();
+                is_whole = false;
+            }
+            self.split(&mut is_whole, each);
+            end = begin;
+        }
+        if is_whole {
+            each(&self.rest);
+        }
+        Ok(())
+    }
+
+    /// Hands out the lines of which the block has the beginning.
+    fn split(&mut self, is_whole: &mut bool, each: &mut dyn FnMut(&[u8])) {
+        let length = self.block.len();
+        self.block.append(&mut self.rest);
+        let (mut before, mut end) = (length, self.block.len());
+        while let Some(feed) = memrchr(b'\n', &self.block[..before]) {
+            if *is_whole && end - feed - 1 <= LINE_BYTES_MAX {
+                each(&self.block[feed + 1..end]);
+            }
+            *is_whole = true;
+            (before, end) = (feed, feed);
+        }
+        if end > LINE_BYTES_MAX {
+            *is_whole = false; // Nothing of ours.
+        } else {
+            self.rest.extend_from_slice(&self.block[..end]);
+        }
     }
 }
 
-/// Hands out whole lines; those before `begin` are known to have no end. Returns where the rest begins.
-fn split(buffer: &[u8], begin: usize, each: &mut dyn FnMut(&[u8])) -> usize {
-    let (mut start, mut from) = (0, begin);
-    while let Some(found) = memchr(b'\n', &buffer[from..]) {
-        let end = from + found;
-        if end - start <= LINE_BYTES_MAX {
-            each(&buffer[start..end]);
+/// Reads until the buffer is full or the file ends.
+fn read_at(file: &fs_err::File, buffer: &mut [u8], begin: u64) -> io::Result<usize> {
+    let mut count = 0;
+    while count < buffer.len() {
+        match file.read_at(&mut buffer[count..], begin + count as u64) {
+            Ok(0) => break,
+            Ok(read) => count += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        start = end + 1;
-        from = start;
     }
-    start
+    Ok(count)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[derive(Default)]
+    struct Lines(Vec<Vec<u8>>);
+
+    impl Take for Lines {
+        fn take(&mut self, _: &IndexFile, line: &[u8]) {
+            self.0.push(line.to_vec());
+        }
+
+        fn file_ends(&mut self) {}
+
+        fn finish(&mut self) {}
+    }
 
     fn all(content: &[u8], sieve: &Sieve) -> Vec<Vec<u8>> {
         let place = tempfile::tempdir().unwrap();
@@ -163,10 +250,11 @@ mod tests {
             place: "h".into(),
             is_local: false,
         };
-        let take = |lines: &mut Vec<Vec<u8>>, _: &IndexFile, line: &[u8]| lines.push(line.to_vec());
-        let (states, troubles) = scan(&[file], sieve, &|| (), Vec::new, take);
+        let (states, troubles) = scan(&[file], sieve, &|| (), Lines::default);
         assert!(troubles.is_empty());
-        states.concat()
+        let mut lines: Vec<_> = states.into_iter().flat_map(|lines| lines.0).collect();
+        lines.reverse();
+        lines
     }
 
     #[test]
@@ -193,5 +281,52 @@ mod tests {
         sieve.without("\"c\"");
         let lines = all(b"\"a\"\n\"b\"\n\"a\"\"c\"\n\\\"a\\\"\n", &sieve);
         assert_eq!(lines, [b"\"a\"".to_vec(), b"\"b\"".to_vec()]);
+    }
+
+    #[test]
+    fn a_head_is_searched_where_there_is_one_and_else_the_whole_line() {
+        let run = "01M7BNNEXDEZ82TRP1EPE1JMB1";
+        let mut sieve = Sieve::default();
+        sieve.or_with("\"job\":\"a\"");
+        sieve.only_ends();
+        for (line, passes) in [
+            (
+                format!(r#"{{"v":1,"event":"end","run":"{run}","job":"a","time":"t"}}"#),
+                true,
+            ),
+            (
+                format!(r#"{{"v":1,"event":"end","run":"{run}","job":"b","msg":"\"job\":\"a\""}}"#),
+                false,
+            ),
+            (
+                format!(r#"{{"v":1,"event":"start","run":"{run}","job":"a","time":"t"}}"#),
+                false,
+            ),
+            (
+                format!(r#"{{"event":"end","v":2,"run":"{run}","job":"a","time":"t"}}"#),
+                true,
+            ),
+        ] {
+            assert_eq!(sieve.passes(line.as_bytes()), passes, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_in_a_file_its_lines_come_as_if_it_was_read_from_the_front(
+            pieces in prop::collection::vec((any::<u8>(), 0..3 * LINE_BYTES_MAX), 0..20)
+        ) {
+            let mut content = Vec::new();
+            for (byte, count) in pieces {
+                match byte {
+                    0..64 => content.push(b'\n'),
+                    byte => content.extend(vec![byte; count]),
+                }
+            }
+            let mut expected: Vec<&[u8]> = content.split(|byte| *byte == b'\n').collect();
+            expected.pop(); // Not whole.
+            expected.retain(|line| line.len() <= LINE_BYTES_MAX);
+            prop_assert_eq!(all(&content, &Sieve::default()), expected);
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::heartbeat::Hosts;
 use super::local::{Kept, Spool};
 use super::query::{Query, covers};
 use super::run::{Run, State};
-use super::scan::{IndexFile, Sieve, scan};
+use super::scan::{IndexFile, Sieve, Take as _, scan};
 use crate::debugging::share::dir::Dir;
 use crate::debugging::share::layout;
 use crate::model::{ErrorKind, Explain, Glob, RunId};
@@ -208,7 +208,7 @@ impl Sources<'_> {
         let files = self.files(root.as_ref(), &users, days, &mut troubles);
         let sieve = query.sieve();
         let make = || Collector::new(query);
-        let (parts, found) = scan(&files, &sieve, self.tick, make, Collector::take);
+        let (parts, found) = scan(&files, &sieve, self.tick, make);
         troubles.extend(found);
         let mut all = Collector::merge(parts).unwrap_or_else(make);
 
@@ -216,16 +216,25 @@ impl Sources<'_> {
         for spool in self.spools {
             Self::add_kept(spool, days, &mut all, &mut lives);
         }
-        let hosts = match &root {
-            Some(root) if !query.failed && query.result.is_none() => {
-                Hosts::read(root, &users, self.now, &self.tick)
+        let is_judged = !query.failed && query.result.is_none();
+        let hosts = match (&root, &query.wanted) {
+            (Some(root), None) if is_judged => {
+                Hosts::read(root, &users, self.now, &self.tick, |_, _| true)
+            }
+            // Of one job: those where it may run.
+            (Some(root), Some(_)) if all.open_runs().next().is_some() => {
+                let is_there = |user: &str, place: &str| {
+                    let mut runs = all.open_runs();
+                    runs.any(|run| *run.user == *user && *run.place == *place)
+                };
+                Hosts::read(root, &users, self.now, &self.tick, is_there)
             }
             _ => Hosts::none(self.now),
         };
         if query.wanted.is_none() {
             all = self.add_old(all, query, &hosts, (root.as_ref(), &users), days.0);
         }
-        let Collected { runs, matched } = all.finish(|run| {
+        let Collected { runs, matched } = all.finish_with(|run| {
             run.state = match lives.get(&run.id) {
                 Some(true) if run.is_executing => State::Executing,
                 Some(true) => State::Pending,
@@ -267,6 +276,7 @@ impl Sources<'_> {
                 }
             }
         }
+        all.settle();
     }
 
     /// Adds runs of before the window that hosts say to be alive.
@@ -304,7 +314,7 @@ impl Sources<'_> {
                 .any(|day| file.dir.iter().any(|part| part == day.as_str()))
         });
         let make = || Collector::new(query);
-        let (mut parts, _) = scan(&files, &sieve, self.tick, make, Collector::take);
+        let (mut parts, _) = scan(&files, &sieve, self.tick, make);
         parts.insert(0, all);
         Collector::merge(parts).unwrap_or_else(make)
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
@@ -83,6 +83,8 @@ pub(super) struct Run {
     pub(super) patience: Patience,
     /// When its live log is to be flushed again, since boot.
     pub(super) due: Duration,
+    /// When what the local disk has of it was written.
+    pub(super) saved: Option<SystemTime>,
 }
 
 impl Run {
@@ -101,6 +103,7 @@ impl Run {
             is_level: false,
             patience: Patience::default(),
             due: Duration::ZERO,
+            saved: None,
         };
         run.move_to(dir, is_final);
         run

@@ -5,7 +5,6 @@
 //! not bring today stays in the spool, and it or another one brings it later.
 
 mod chunk;
-mod diary;
 mod gate;
 mod heartbeat;
 mod item;
@@ -31,6 +30,7 @@ use super::config::Logs;
 
 pub use outset::run;
 pub use place::{Waited, is_running, wait_shipped, wake};
+pub use scan::backlog;
 pub use start::start;
 pub use state::{State, Word, state};
 

@@ -1,6 +1,7 @@
 //! The beginning of a shipper's process: its task, its surroundings, its lock.
 
 use std::io::{self, Read as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
@@ -11,7 +12,11 @@ use super::place::Place;
 use super::shipper::Shipper;
 use super::start::{DETACHED, detach};
 use super::{TASK_BYTES_MAX, Task};
-use crate::sys::clock;
+use crate::debugging::redact::Redactor;
+use crate::diagnostics::{self, Mask};
+use crate::model::limits::IoNice;
+use crate::sys::env::Env;
+use crate::sys::{clock, process};
 
 /// How much nicer than its caller it is.
 const NICE: i32 = 5;
@@ -35,7 +40,15 @@ pub fn run(stage: Option<&std::ffi::OsStr>) -> u8 {
         Ok(Err(_)) | Err(_) => return 64, // It is started by our own programs alone.
     };
     settle();
+    keep_diagnostics(&task);
     ship(task).map_or(74, |()| 0)
+}
+
+/// Nobody reads what a shipper prints.
+fn keep_diagnostics(task: &Task) {
+    let redactor = Redactor::new(&task.logs.redact, &Env::read(), &[]);
+    let mask: Mask = Arc::new(move |text| redactor.text(text));
+    diagnostics::keep(Some(&task.spool), "shipper", &mask, None);
 }
 
 /// Takes the lock, and ships until there is nothing to do.
@@ -44,6 +57,7 @@ fn ship(task: Task) -> io::Result<()> {
     let begun = clock::since_boot();
     loop {
         if let Some(lock) = place.try_lock()? {
+            process::set_io_class(IoNice::Idle).ok(); // Where there is no ionice(1), it is nicer only.
             return Shipper::new(task, place, lock)?.run();
         }
         if clock::since_boot() > begun + LOCK_PATIENCE {

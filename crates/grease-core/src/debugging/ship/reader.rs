@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Advice, FileType};
+use rustix::fs::{Advice, AtFlags, FileType, StatxFlags};
 use rustix::io::{Errno, Result};
 
 use super::root::{How, Root};
@@ -36,6 +36,14 @@ impl<'a> Reader<'a> {
             Err(Errno::INVAL) => (root.open(path, How::Read { direct: false })?, false),
             opened => (opened?, true),
         };
+        // The server is asked: on NFS 4 a file that was removed while it is written opens out of the cache of names.
+        let asked = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+        let mask = StatxFlags::NLINK | StatxFlags::SIZE;
+        match rustix::fs::statx(&file, "", asked, mask) {
+            Ok(found) if found.stx_nlink == 0 => return Ok(None),
+            Ok(_) | Err(Errno::NOSYS) => {} // Before Linux 4.11.
+            Err(errno) => return Err(errno),
+        }
         let found = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
             return Err(Errno::ISDIR);

@@ -120,7 +120,7 @@ impl Shipper {
                     }
                 }
                 Err(error) => {
-                    self.diary.note(&format!("the digest of {id}: {error}"));
+                    tracing::warn!("the digest of {id}: {error}");
                     run.has_digest = Some(false);
                 }
             }
@@ -266,7 +266,7 @@ impl Shipper {
             self.work.runs.insert(id, run);
             match marked {
                 Some(Ok(())) => self.work.is_shipped(id),
-                Some(Err(error)) => self.diary.note(&error.to_string()),
+                Some(Err(error)) => tracing::warn!("{error}"),
                 None => {}
             }
         }

@@ -141,6 +141,13 @@ impl Work {
     }
 }
 
+/// Bytes of a spool that are not on the share yet, whether a shipper lives or not.
+pub fn backlog(spool: &Path) -> u64 {
+    let mut work = Work::default();
+    work.scan(spool);
+    work.backlog().1
+}
+
 fn run_of(dir: &Path) -> Option<RunId> {
     dir.file_name()?.to_str()?.parse().ok()
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::Task;
 use super::chunk::Chunk;
-use super::diary::Diary;
 use super::gate::{self, Probe};
 use super::heartbeat::{Heartbeat, News};
 use super::mirror::Fault;
@@ -16,6 +15,7 @@ use super::place::{self, Place};
 use super::root::{Access, Root};
 use super::scan::Work;
 use super::state::{Teller, Word};
+use super::upkeep::SAVE_EVERY;
 use crate::debugging::tell::Telling;
 use crate::model::RunId;
 use crate::sys::clock;
@@ -39,7 +39,6 @@ pub(super) struct Shipper {
     lock: Option<fs_err::File>,
     wake: OwnedFd,
     pub(super) state: Teller,
-    pub(super) diary: Diary,
     pub(super) work: Work,
     pub(super) heart: Heartbeat,
     pub(super) chunk: Chunk,
@@ -54,6 +53,8 @@ pub(super) struct Shipper {
     /// Whether the share that is open is not to be used any more.
     pub(super) is_lost: bool,
     pub(super) telling: Option<Telling>,
+    /// When the disk is to take what live runs have written, since boot.
+    pub(super) save_at: Duration,
 }
 
 impl Shipper {
@@ -61,15 +62,13 @@ impl Shipper {
         let id = place.id()?;
         let wake = place.open_wake()?;
         let path = task.root.clone().unwrap_or_default();
-        let diary = Diary::new(&place);
-        let access = access(&task, &diary);
+        let access = access(&task);
         let has_share = task.root.is_some();
         let telling = Telling::start(&task.spool, &task.logs.hooks, &task.user, has_share);
         Ok(Self {
             state: Teller::new(place.clone(), &path),
             heart: Heartbeat::new(place.clone(), &id, &task.host, &task.user),
             tag: id.rsplit('-').next().unwrap_or_default().to_owned(),
-            diary,
             task,
             place,
             lock: Some(lock),
@@ -83,6 +82,7 @@ impl Shipper {
             failed_in_a_row: 0,
             is_lost: false,
             telling,
+            save_at: clock::since_boot() + SAVE_EVERY,
         })
     }
 
@@ -97,6 +97,7 @@ impl Shipper {
                 self.work.scan(&self.task.spool);
                 scanned_at = Some(now);
             }
+            self.save(now);
             let has_moved = self.ship(now, is_woken);
             self.pass_news_on();
             if has_moved || self.is_needed() {
@@ -125,7 +126,9 @@ impl Shipper {
         if !self.share.is_over(now) {
             return false;
         }
-        let is_needed = self.work.is_needed();
+        // An end may be found by those who tell of it when all of it is on the share already.
+        let asks = self.telling.as_ref().is_some_and(Telling::asks_share);
+        let is_needed = asks || self.work.is_needed();
         if self.root.is_none() && is_needed && self.probe.is_due(now, is_woken) {
             self.open(&path, now);
         }
@@ -163,7 +166,7 @@ impl Shipper {
                 }
                 self.probe.refused(now);
                 if self.state.went_wrong(refusal.word, refusal.why.clone()) {
-                    self.diary.note(&refusal.why);
+                    tracing::warn!("{}", refusal.why);
                 }
             }
         }
@@ -175,8 +178,7 @@ impl Shipper {
         self.root = None;
         self.work.distrust();
         self.heart.forget();
-        self.diary
-            .note("the share is not what it was; it is opened anew");
+        tracing::warn!("the share is not what it was; it is opened anew");
     }
 
     /// Something went well.
@@ -204,7 +206,7 @@ impl Shipper {
             }
         };
         if is_news {
-            self.diary.note(&why);
+            tracing::warn!("{why}");
         }
     }
 
@@ -236,7 +238,7 @@ impl Shipper {
 
     fn pass_news_on(&mut self) {
         for news in self.telling.iter().flat_map(Telling::take_news) {
-            self.diary.note(&news);
+            tracing::warn!("{news}");
         }
     }
 
@@ -296,17 +298,17 @@ impl Shipper {
 }
 
 /// Who may read what is written. A group that is not known here is one of which nobody is.
-fn access(task: &Task, diary: &Diary) -> Access {
+fn access(task: &Task) -> Access {
     let Some(name) = &task.logs.group else {
         return Access { group: None };
     };
     let found = nix::unistd::Group::from_name(name);
     let group = found.ok().flatten().map(|group| group.gid.as_raw());
     if group.is_none() {
-        diary.note(&format!(
+        tracing::warn!(
             "no group `{name}` here (logs.group): only {} can read what is written",
             task.user
-        ));
+        );
     }
     Access {
         group: Some(group.unwrap_or(rustix::process::getegid().as_raw())),

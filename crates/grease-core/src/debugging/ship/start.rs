@@ -1,8 +1,9 @@
 //! Starts the shipper, so that it belongs to nobody.
 //!
-//! Two stages, since a process may only leave its session if it leads no group, and so that the second
-//! one is no child of greaserun's: that one would count it among what the job left behind. The first
-//! stage ends at once and is waited for.
+//! Two stages, since a process may only leave its session if it leads no group, and so that nobody who
+//! starts one has to wait for it. The first stage ends at once and is waited for. The second one is
+//! handed to the next subreaper, such as a greaserun with a job, which knows it by its program and its
+//! first argument.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;

@@ -1,6 +1,7 @@
-//! What a shipper does when there is nothing to ship: a second look at what has arrived, and what is too
-//! old.
+//! What a shipper does beside shipping: that the local disk has what it ships, a second look at what has
+//! arrived, and what is too old.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,14 @@ use super::root::Root;
 use super::shipper::Shipper;
 use crate::debugging::expiry::{self, Budget, Manner};
 use crate::debugging::share::layout;
+use crate::debugging::{journal, tail};
+use crate::sys::clock;
+
+/// Distance of two times that the local disk takes what live runs have written.
+pub(super) const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// A disk that is slow at that is left alone for so many times as long as it took.
+const SAVE_REST: u32 = 20;
 
 /// Distance of two looks at what was shipped not long ago.
 const DOUBT_EVERY: Duration = Duration::from_hours(2);
@@ -19,6 +28,20 @@ const DOUBT_EVERY: Duration = Duration::from_hours(2);
 const EXPIRE_EVERY: Duration = Duration::from_hours(24);
 
 impl Shipper {
+    /// Has the local disk take what live runs have written, if it is time to: a power failure costs their
+    /// last seconds, whatever the share is like. It is done here since no job should wait for a disk.
+    pub(super) fn save(&mut self, now: Duration) {
+        if now < self.save_at {
+            return;
+        }
+        for run in self.work.runs.values_mut().filter(|run| !run.is_final) {
+            save(run).ok(); // It is tried again, or the run is finished now.
+        }
+        let then = clock::since_boot();
+        let rest = then.saturating_sub(now).saturating_mul(SAVE_REST);
+        self.save_at = then + rest.max(SAVE_EVERY);
+    }
+
     /// Does what is due, if anything.
     pub(super) fn keep_up(&mut self, root: &Root, path: &Path) {
         if self.is_due("rechecked", DOUBT_EVERY) {
@@ -46,8 +69,7 @@ impl Shipper {
             match run.is_there(root, &self.task.host) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.diary
-                        .note(&format!("{id} is not whole on the share any more"));
+                    tracing::warn!("{id} is not whole on the share any more");
                     self.work.doubt(id, dir);
                 }
                 Err(errno) => return self.failed(&what, &mut patience, &Fault::Share(errno)),
@@ -65,17 +87,71 @@ impl Shipper {
         let is_done = match done {
             Ok((_, report)) => {
                 for problem in &report.problems {
-                    self.diary.note(problem);
+                    tracing::warn!("{problem}");
                 }
                 !report.more
             }
             Err(error) => {
-                self.diary.note(&format!("what is too old stays: {error}"));
+                tracing::warn!("what is too old stays: {error}");
                 true // Until tomorrow.
             }
         };
         if is_done {
             self.place.write("expired", "").ok();
+        }
+    }
+}
+
+/// Has the local disk take a log, and what is to be the end of one that is cut; returns whether there was
+/// anything new.
+fn save(run: &mut Run) -> io::Result<bool> {
+    let mut files = Vec::new();
+    let mut newest = None;
+    for entry in fs_err::read_dir(&run.dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == journal::LOG || name.as_encoded_bytes().starts_with(tail::PREFIX.as_bytes()) {
+            let file = fs_err::File::open(entry.path())?;
+            newest = newest.max(Some(file.metadata()?.modified()?));
+            files.push(file);
+        }
+    }
+    if newest == run.saved {
+        return Ok(false);
+    }
+    for file in files {
+        file.sync_data()?;
+    }
+    run.saved = newest;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::model::RunId;
+
+    #[test]
+    fn only_what_is_new_is_brought_to_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = RunId::new();
+        let mut run = Run::new(id, dir.path().to_owned(), false);
+        assert!(!save(&mut run).unwrap(), "there is nothing yet");
+        let mut past = std::time::SystemTime::now() - Duration::from_mins(1);
+        for name in [journal::LOG, "tail.1.0", journal::LOG] {
+            let path = dir.path().join(name);
+            let file = fs_err::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path);
+            let mut file = file.unwrap();
+            file.write_all(b"line\n").unwrap();
+            past += Duration::from_secs(1);
+            file.set_modified(past).unwrap();
+            assert!(save(&mut run).unwrap(), "{name}");
+            assert!(!save(&mut run).unwrap(), "{name}");
         }
     }
 }

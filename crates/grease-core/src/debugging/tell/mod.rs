@@ -104,6 +104,11 @@ impl Telling {
         self.0.changed.notify_all();
     }
 
+    /// Whether [`Telling::ask_share`] has something to ask.
+    pub fn asks_share(&self) -> bool {
+        !self.0.lock().teller.state.queue.judgeable().is_empty()
+    }
+
     /// What went wrong since this was last asked, for the shipper's log.
     pub fn take_news(&self) -> Vec<String> {
         self.0.lock().teller.take_news()

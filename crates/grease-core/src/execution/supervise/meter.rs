@@ -53,13 +53,15 @@ impl Meter {
         self.started.elapsed().saturating_sub(self.paused)
     }
 
-    /// Looks at the memory of all processes, if it is time to.
-    pub(super) fn sample(&mut self, tree: &Tree, now: Instant) {
-        if now >= self.sample_at {
+    /// Looks at the memory of all processes, if it is time to; returns whether it was.
+    pub(super) fn sample(&mut self, tree: &Tree, now: Instant) -> bool {
+        let is_due = now >= self.sample_at;
+        if is_due {
             self.tree_peak_kib = self.tree_peak_kib.max(tree.resident_kib());
             self.sample_pause = (self.sample_pause * 2).min(SAMPLE_PAUSE_MAX);
             self.sample_at = now + self.sample_pause;
         }
+        is_due
     }
 
     /// What was used; to be called when all processes that ended have been reaped.

@@ -45,6 +45,9 @@ pub enum Event<'a> {
     },
     /// Something that a person should know, in one line.
     Notice(String),
+    /// Memory was looked at, which is done every 5 s, and more often in the beginning: for what else is
+    /// to be done now and then, without a wake-up of its own.
+    Pulse,
 }
 
 /// A job that is ready to be started.

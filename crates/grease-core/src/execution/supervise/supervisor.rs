@@ -96,7 +96,9 @@ impl<'a> Supervisor<'a> {
             }
             self.watch_echoes(on_event);
             let now = Instant::now();
-            self.meter.sample(&self.tree, now);
+            if self.meter.sample(&self.tree, now) {
+                on_event(Event::Pulse);
+            }
             let action = self.lifecycle.on_change(self.facts(), now);
             if self.act(action) {
                 break;
@@ -112,17 +114,12 @@ impl<'a> Supervisor<'a> {
             .pipes
             .iter()
             .filter_map(|pipe| pipe.echo.as_ref()?.slow_at());
-        let sample = self
-            .tree
-            .leader_end
-            .is_none()
-            .then_some(self.meter.sample_at);
         let next = self
             .lifecycle
             .wake_at(now)
             .into_iter()
             .chain(slow)
-            .chain(sample)
+            .chain([self.meter.sample_at])
             .min();
         let pipes = self
             .pipes

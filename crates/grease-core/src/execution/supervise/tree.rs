@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use serde::Serialize;
 
 use super::End;
+use crate::model::SHIPPER;
 use crate::sys::process;
 
 /// A process that was left behind, or could not be killed.
@@ -53,9 +54,21 @@ impl Tree {
         }
     }
 
+    /// Whether a process below greaserun is none of the job's.
+    ///
+    /// A shipper is not either, whoever started it: this greaserun while the job ran, or one inside the
+    /// job. It is the user's on this host, and outlives them all.
+    fn is_stranger(&self, pid: i32) -> bool {
+        self.strangers.contains(&pid) || process::is_own_program(pid, SHIPPER)
+    }
+
+    fn descendants(&self) -> Vec<i32> {
+        process::descendants(self.own, |pid| self.is_stranger(pid))
+    }
+
     /// The processes of the job that still run.
     fn members(&self) -> Vec<process::Stat> {
-        let found = process::descendants(self.own, &self.strangers).into_iter();
+        let found = self.descendants().into_iter();
         found
             .filter_map(process::stat)
             .filter(process::Stat::is_alive)
@@ -73,7 +86,7 @@ impl Tree {
     /// forks or ends meanwhile, as the members can.
     pub(super) fn is_empty(&self) -> bool {
         let leader = self.leader.as_raw_pid();
-        let is_known = |child: &i32| *child == leader || self.strangers.contains(child);
+        let is_known = |child: &i32| *child == leader || self.is_stranger(*child);
         self.leader_end.is_some() && process::children(self.own).iter().all(is_known)
     }
 
@@ -120,8 +133,8 @@ impl Tree {
 
     /// Resident memory of all processes together in KiB; shared pages count in each.
     pub(super) fn resident_kib(&self) -> u64 {
-        let members = process::descendants(self.own, &self.strangers);
-        members.into_iter().map(process::resident_kib).sum()
+        let members = self.descendants().into_iter();
+        members.map(process::resident_kib).sum()
     }
 
     /// Reaps whatever has ended, except the leader.
