@@ -357,6 +357,22 @@ impl Day {
         }
     }
 
+    /// Whether what was brought is there still, going by its length; `host` as for [`Day::mirror`].
+    pub(super) fn is_there(&self, root: &Root, host: &str) -> rustix::io::Result<bool> {
+        let length = root.length(&layout::index(&self.name, host))?.unwrap_or(0);
+        let brought = match &self.mirror {
+            Some(mirror) => mirror.offset(),
+            None => read_bookmark(&self.bookmark_path()),
+        };
+        Ok(length >= brought)
+    }
+
+    /// Has all of it compared with what is on the share, and brought where that is not there.
+    pub(super) fn doubt(&mut self) {
+        self.mirror = None;
+        write_bookmark(&self.bookmark_path(), 0);
+    }
+
     fn bookmark_path(&self) -> PathBuf {
         self.path.with_extension("off")
     }

@@ -4,10 +4,10 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Advice, AtFlags, FileType, StatxFlags};
+use rustix::fs::{Advice, FileType};
 use rustix::io::{Errno, Result};
 
-use super::root::{How, Root};
+use super::root::{How, Root, ask};
 
 /// What a buffer and an offset are aligned to; enough for any file system.
 const ALIGNMENT: usize = 4096;
@@ -36,16 +36,17 @@ impl<'a> Reader<'a> {
             Err(Errno::INVAL) => (root.open(path, How::Read { direct: false })?, false),
             opened => (opened?, true),
         };
-        // The server is asked: on NFS 4 a file that was removed while it is written opens out of the cache of names.
-        let asked = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
-        let mask = StatxFlags::NLINK | StatxFlags::SIZE;
-        match rustix::fs::statx(&file, "", asked, mask) {
-            Ok(found) if found.stx_nlink == 0 => return Ok(None),
-            Ok(_) | Err(Errno::NOSYS) => {} // Before Linux 4.11.
+        let told = match ask(&file, Path::new("")) {
+            Ok(told) if told.links > 0 => told,
+            // It was opened by a name that is only remembered: others removed it.
+            Ok(_) | Err(Errno::STALE) => {
+                drop(file);
+                root.forget(path)?;
+                return Ok(None);
+            }
             Err(errno) => return Err(errno),
-        }
-        let found = rustix::fs::fstat(&file)?;
-        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        };
+        if told.kind != FileType::RegularFile {
             return Err(Errno::ISDIR);
         }
         let buffer = vec![0; BLOCK + ALIGNMENT];
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
             direct,
             start: if start < ALIGNMENT { start } else { 0 },
             buffer,
-            length: u64::try_from(found.st_size).unwrap_or(0),
+            length: told.length,
         }))
     }
 

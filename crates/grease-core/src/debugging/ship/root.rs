@@ -2,10 +2,10 @@
 //! the share whose marker was seen, even if something else is mounted at its path meanwhile.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, StatxFlags, Uid};
 use rustix::io::{Errno, Result};
 
 use crate::debugging::share::layout;
@@ -50,6 +50,35 @@ pub(super) enum How {
         /// With `O_DIRECT`.
         direct: bool,
     },
+}
+
+/// What the server says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) kind: FileType,
+    /// Its names; a file without any is gone, though whoever has it open can read and write it.
+    pub(super) links: u64,
+    pub(super) length: u64,
+}
+
+/// Asks the server for a file, or for an open one if the path is empty: what this host remembers of it may
+/// be of before another removed it.
+pub(super) fn ask(dir: impl AsFd, path: &Path) -> Result<Told> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+    let asked = flags | AtFlags::STATX_FORCE_SYNC;
+    match rustix::fs::statx(dir.as_fd(), path, asked, StatxFlags::BASIC_STATS) {
+        // Before Linux 4.11.
+        Err(Errno::NOSYS) => rustix::fs::statat(dir, path, flags).map(|found| Told {
+            kind: FileType::from_raw_mode(found.st_mode),
+            links: found.st_nlink,
+            length: u64::try_from(found.st_size).unwrap_or(0),
+        }),
+        told => told.map(|found| Told {
+            kind: FileType::from_raw_mode(found.stx_mode.into()),
+            links: found.stx_nlink.into(),
+            length: found.stx_size,
+        }),
+    }
 }
 
 impl Root {
@@ -174,14 +203,31 @@ impl Root {
         }
     }
 
-    /// The length of a file; none if there is none.
+    /// The length of a file, as the server says; none if there is none.
     pub(super) fn length(&self, path: &Path) -> Result<Option<u64>> {
-        let path = self.user.join(path);
-        match rustix::fs::statat(&self.dir, &path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) => Ok(Some(u64::try_from(found.st_size).unwrap_or(0))),
+        match ask(&self.dir, &self.user.join(path)) {
+            Ok(told) => Ok(Some(told.length).filter(|_| told.links > 0)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Has this host forget the name of a file that the server does not have any more.
+    ///
+    /// A client of NFS believes for up to a minute what it remembers of names, and NFS 4.1 opens a file by
+    /// its handle: for as long as somebody has the file open, its name seems to be there, and leads to it.
+    /// Directories that the server is asked for are compared with what it says; what is removed by its name
+    /// has none here either.
+    pub(super) fn forget(&self, path: &Path) -> Result<()> {
+        let inner = self.user.join(path);
+        let dirs: Vec<&Path> = inner.ancestors().skip(1).collect();
+        for dir in dirs.into_iter().rev() {
+            match ask(&self.dir, dir) {
+                Err(Errno::NOENT) => return Ok(()),
+                told => told?,
+            };
+        }
+        self.unlink(path)
     }
 
     /// Makes the directories that `path`, below the root, is in: never the root itself.

@@ -75,7 +75,26 @@ impl Shipper {
                 Err(errno) => return self.failed(&what, &mut patience, &Fault::Share(errno)),
             }
         }
+        if let Err(errno) = self.doubt_index(root) {
+            let what = "the second look at the index";
+            return self.failed(what, &mut patience, &Fault::Share(errno));
+        }
         self.place.write("rechecked", "").ok(); // It is done again before its time then.
+    }
+
+    /// The same for the days of the index.
+    fn doubt_index(&mut self, root: &Root) -> rustix::io::Result<()> {
+        let Some(host) = self.heart.name().map(ToOwned::to_owned) else {
+            return Ok(());
+        };
+        self.state.begin("the second look at the index");
+        for day in self.work.days.values_mut().filter(|day| day.is_young()) {
+            if !day.is_there(root, &host)? {
+                tracing::warn!("the index of {} is not whole on the share any more", day.name);
+                day.doubt();
+            }
+        }
+        Ok(())
     }
 
     /// Removes and compresses what is old, some of it at a time.
