@@ -4,6 +4,7 @@
 
 readonly EXPORT=/srv/logs # The disk of the server.
 readonly LOGS=/logs       # Where every host has it.
+readonly BEGUN=/run/begun # Written when the scenario began.
 readonly OPTIONS=rw,no_subtree_check,sync,fsid=0
 readonly LEASE=/proc/fs/nfsd/nfsv4leasetime GRACE=/proc/fs/nfsd/nfsv4gracetime
 declare -A init # The first process of each host.
@@ -80,7 +81,6 @@ start_host() {
             exec sleep infinity' - "$host" "$name" &
     holds 10 "$host is up" host_is_up "$host" $! || return 1
     configure "$host" 1000 config
-    configure "$host" 0.1 strict
     mount_logs "$host"
     # Made by root, the state of a host is there for all its users.
     mkdir -p "/var/lib/$host"
@@ -98,7 +98,7 @@ configure() {
 {"common": {"state_dir": "/var/lib/$host", "file_logger": "$LOGS"},
  "guard": {"jitter": {"mode": "none"}, "start_spacing": 0, "max_jobs": 1000, "cost_capacity": 1000,
     "load1_per_core": {"low": $load, "normal": $load, "high": $load},
-    "pressure": {"memory_full_avg10": null, "io_full_avg60": null},
+    "pressure": {"memory_full_avg10": null, "io_full_avg60": 100},
     "memory": {"min_available": 0, "floor": 0}, "pids_headroom": 0,
     "disk": {"scratch": {"min_free": 0, "min_free_pct": 0, "min_inodes_pct": 0},
              "cache": {"min_free": 0, "min_free_pct": 0, "min_inodes_pct": 0},
@@ -171,12 +171,13 @@ run() {
     finish "$1" "$2" "$3" 60000
 }
 
-# arrives HOST USER SECONDS: all that the host has of this user is on the server's disk, byte for byte.
+# arrives HOST USER SECONDS: all runs that the user had there in this scenario, and the index of them, are on the
+# server's disk, byte for byte.
 arrives() {
     local spool run log day
     spool=$(spool "$1" "$2")
     holds "$3" "all of $2 on $1 is shipped" is_shipped "$spool" || { cat "$spool/ship/state" >&2; return 1; }
-    for run in "$spool"/sealed/*/; do
+    for run in $(runs_of "$spool"); do
         log=$(sed -n 's/.*"log":"\([^"]*\)".*/\1/p' "$run/sealed")
         cmp "$run/log" "$EXPORT/$2/$log" || return 1
     done
@@ -186,9 +187,16 @@ arrives() {
     done
 }
 
+# runs_of SPOOL: the runs that have ended since the scenario began.
+runs_of() {
+    find "$1/sealed" -mindepth 1 -maxdepth 1 -newer "$BEGUN"
+}
+
 is_shipped() {
-    local run
-    for run in "$1"/sealed/*/; do
+    local run runs
+    runs=$(runs_of "$1")
+    [[ $runs ]] || return 1
+    for run in $runs; do
         [[ -e $run/shipped ]] || return 1
     done
 }

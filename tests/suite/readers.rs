@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use grease_core::debugging::config::{Hooks, Retention};
 use grease_core::debugging::expiry::{self, Budget, Manner};
+use grease_core::debugging::share::dir::Dir;
 use grease_core::debugging::tell::Teller;
 use grease_core::debugging::tell::metrics::Status;
 use grease_core::model::AbsolutePath;
@@ -115,7 +116,7 @@ fn lnav_reads_a_log_that_was_compressed_on_the_share() {
     let file = fs_err::OpenOptions::new().write(true).open(&copy).unwrap();
     file.set_modified(old).unwrap();
     let retention = Retention::default();
-    let root = sandbox.path("share");
+    let root = Dir::open(&sandbox.path("share")).unwrap();
     let (_, report) =
         expiry::pass(&root, "etl", &retention, Manner::Now, Budget::default()).unwrap();
     assert_eq!(

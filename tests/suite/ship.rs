@@ -493,3 +493,67 @@ fn much_without_a_line_break_and_single_bytes_arrive_exactly_and_need_little_mem
         }
     }
 }
+
+#[test]
+fn what_this_host_has_lost_of_its_index_stays_on_the_share() {
+    let (_place, host) = Host::new();
+    assert_eq!(host.run("echo first; exit 3").code, Some(3));
+    host.wait_until_shipped();
+    let first = host.sandbox.sealed().remove(0);
+    let first = first.file_name().unwrap().to_str().unwrap().to_owned();
+    for file in files_in(&host.sandbox.spool().join("index")) {
+        fs_err::remove_file(file).unwrap();
+    }
+    assert_eq!(host.run("echo second").code, Some(0));
+    host.wait_until_shipped();
+    host.assert_identical();
+    let files = files_in(&host.user());
+    let mut indexes = files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+    let has_first = |path: &PathBuf| fs_err::read_to_string(path).unwrap().contains(&first);
+    assert!(indexes.any(has_first), "{files:?}");
+}
+
+#[test]
+fn neither_a_digest_nor_a_link_that_is_refused_keeps_a_log_away() {
+    let (_place, host) = Host::new();
+    assert_eq!(host.run("echo first").code, Some(0));
+    host.wait_until_shipped();
+    let latest = host.user().join("latest");
+    let link = fs_err::read_dir(&latest).unwrap().next().unwrap().unwrap();
+    fs_err::remove_file(link.path()).unwrap();
+    fs_err::create_dir(link.path()).unwrap();
+    let log = files_in(
+        &host
+            .user()
+            .join(layout::day(grease_core::sys::clock::now())),
+    );
+    let day = log[0].parent().unwrap().ancestors();
+    let day = day
+        .filter(|dir| dir.join("logs").exists())
+        .last()
+        .unwrap()
+        .to_owned();
+    fs_err::write(day.join("failed"), "").unwrap();
+    assert_eq!(host.run("seq 100000; exit 3").code, Some(3));
+    wait_until("the log is there, whole", || {
+        let logs = files_in(&day.join("logs"));
+        let is_whole = |run: &PathBuf| {
+            let ours = fs_err::metadata(run.join("log")).map_or(0, |found| found.len());
+            let arrived = |log: &PathBuf| fs_err::metadata(log).is_ok_and(|log| log.len() == ours);
+            logs.iter().any(arrived)
+        };
+        host.sandbox.sealed().iter().all(is_whole)
+    });
+    assert_eq!(host.run("echo another").code, Some(0));
+    wait_until(
+        "the last thing went well, and what fails is told still",
+        || {
+            let state = ship::state(&host.sandbox.spool()).unwrap();
+            state.state == ship::Word::Ok && state.error.is_some_and(|text| text.contains("digest"))
+        },
+    );
+    fs_err::remove_file(day.join("failed")).unwrap();
+    host.wait_until_shipped();
+}

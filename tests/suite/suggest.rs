@@ -101,3 +101,16 @@ fn of_few_runs_nothing_is_guessed() {
     let unknown = status(&sandbox, &["suggest", "nope"]);
     assert_eq!(unknown.code, Some(64), "{}", unknown.all());
 }
+
+#[test]
+fn a_name_that_steers_a_terminal_does_not_in_json_either() {
+    let sandbox = records::sandbox(&json!({}));
+    let name = "a\u{9b}2J\u{202e}b";
+    let end = records::end(name, "one", jiff::Timestamp::now(), 1, false);
+    records::write(&sandbox, &end);
+    let told = status(&sandbox, &["suggest", name, "--json"]);
+    let text = told.out();
+    assert!(!text.contains(['\u{9b}', '\u{202e}']), "{}", told.all());
+    let object: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(object["job"], name);
+}

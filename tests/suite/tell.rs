@@ -2,10 +2,11 @@
 
 use grease_core::debugging::share::marker;
 use grease_testkit::listener::Listener;
-use grease_testkit::sandbox::{CALM, Sandbox, wait_until};
+use grease_testkit::sandbox::{CALM, Sandbox, is_running, wait_for_file, wait_until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::share::{kill, shippers};
+use crate::share::{kill, shippers, tree};
 
 /// Some hosts on one share, all with these hooks.
 fn hosts<const N: usize>(hooks: &Value) -> [Sandbox; N] {
@@ -219,4 +220,44 @@ fn wrong_rules_are_told_with_their_place() {
             "{told}"
         );
     }
+}
+
+#[test]
+fn a_run_whose_greaserun_is_killed_is_told_and_on_the_share_though_no_other_run_follows() {
+    let server = Listener::start(&["200 OK"]);
+    let url = format!("{}/hook", server.url());
+    let [sandbox] = hosts(&json!({"notify": [{"url": url}]}));
+    let script = "setsid sleep 1000 & echo $! > child; sleep 1000";
+    let running = sandbox
+        .greaserun(["-q", "--job", "etl", "-r", "shell", "-", "sh", "-c", script])
+        .start();
+    let child: i32 = wait_for_file(&sandbox.work("child"))
+        .trim()
+        .parse()
+        .unwrap();
+    fs_err::remove_file(sandbox.path("scalegrease.json")).unwrap();
+    running.signal(Signal::KILL);
+    running.finish();
+    let told = message(&server.wait_for(1)[0].body);
+    assert_eq!(
+        (&told["when"], &told["end"]["error"]),
+        (&"first-failure".into(), &"supervisor-killed".into())
+    );
+    assert!(!is_running(child), "the job's rest is ended before that");
+    assert!(sandbox.live().is_empty() && sandbox.scratches().is_empty());
+    wait_until("the run is on the share", || {
+        let runs = sandbox.sealed();
+        runs.len() == 1 && runs[0].join("shipped").exists()
+    });
+    let run = sandbox.sealed().remove(0);
+    let run = run.file_name().unwrap().to_str().unwrap();
+    let start = told["end"]["start"].as_str().unwrap();
+    let (day, _) = start.split_once('T').unwrap();
+    let day = tree(&sandbox.path("share")).join(day);
+    let failed = fs_err::read_dir(day.join("failed")).unwrap();
+    let digests: Vec<_> = failed.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        digests.len() == 1 && digests[0].to_str().unwrap().contains(run),
+        "{digests:?}"
+    );
 }

@@ -50,6 +50,15 @@ pub fn keep(spool: Option<&Path>, program: &'static str, mask: &Mask, show: Opti
     all.try_init().ok(); // A second one would be a mistake of ours, and no reason to fail.
 }
 
+/// Tells of panics from now on, which nobody sees of a process without a terminal.
+pub fn tell_of_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        usual(panic);
+    }));
+}
+
 /// Hands what is told from now on to another process, which keeps it, by what `tell` does with it.
 pub(crate) fn pass_on(tell: impl Fn(&str) + Send + Sync + 'static) {
     let layer = layer(tell, |_| true);
@@ -197,6 +206,19 @@ mod tests {
         );
         assert!(
             !text.contains('\u{1b}') && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_panic_of_a_process_that_nobody_looks_at_is_kept() {
+        let spool = tempfile::tempdir().unwrap();
+        tell_of_panics();
+        let text = told(spool.path(), || {
+            std::panic::catch_unwind(|| panic!("one too many")).unwrap_err();
+        });
+        assert!(
+            text.contains("ERROR") && text.contains("one too many"),
             "{text}"
         );
     }

@@ -111,6 +111,22 @@ fn a_directory_that_is_removed_and_made_again_is_filled_again() {
     });
 }
 
+#[test]
+fn an_index_that_is_lost_while_nothing_is_written_to_it_is_found_by_the_second_look() {
+    let Some(host) = Host::new() else {
+        return;
+    };
+    let (running, _) = live(&host);
+    let looked = host.sandbox.spool().join("ship/rechecked");
+    wait_until("it was looked at", || looked.exists());
+    let index = host.files("index").pop().unwrap();
+    fs_err::remove_file(&index).unwrap();
+    fs_err::remove_file(&looked).unwrap(); // It is time again.
+    wait_until("the index is there again", || index.exists());
+    host.release(running);
+    host.assert_arrives();
+}
+
 /// Has the runs that were shipped before shipped again: finished ones are looked at once a day.
 fn forget_what_arrived(host: &Host) {
     for run in host.sandbox.sealed() {

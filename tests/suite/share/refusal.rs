@@ -33,11 +33,12 @@ fn refuses(rules: &str, error: &str) {
     });
     assert!(host.share.asked().len() < 200, "no busy loop");
     let config = host.sandbox.path("scalegrease.json");
-    let status = host.sandbox.program("greasestatus");
-    let status = status
-        .arguments(["-c".as_ref(), config.as_os_str()])
-        .finish();
-    assert!(status.out().contains(error), "{}", status.all());
+    for words in [&[][..], &["hosts"]] {
+        let status = host.sandbox.program("greasestatus");
+        let status = status.arguments(["-c".as_ref(), config.as_os_str()]);
+        let status = status.arguments(words).finish();
+        assert!(status.out().contains(error), "{}", status.all());
+    }
     host.recover();
     host.assert_arrives();
 }

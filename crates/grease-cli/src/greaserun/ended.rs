@@ -10,7 +10,6 @@ use grease_core::model::{
 };
 use grease_core::sys::clock;
 
-use super::caller::Caller;
 use super::halt::Dropped;
 use crate::exit_code;
 use crate::failure::Failure;
@@ -103,17 +102,17 @@ pub(super) fn of_drop(run: RunId, job: &str, dropped: &Dropped, drops: Option<u3
 
 /// The record of a run whose greaserun is gone. It was this user's and on this host, as its spool is; the
 /// rest is what is known of one that died before it wrote its start event.
-pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool, caller: &Caller) -> EndEvent {
+pub(super) fn of_dead(run: RunId, job: &str, same_boot: bool, user: &str, host: &str) -> EndEvent {
     let error = if same_boot {
         ErrorWord::SupervisorKilled
     } else {
         ErrorWord::HostReboot
     };
     let start = run.drawn_at().unwrap_or_default();
-    let log = layout::log(start, job, &caller.host, run);
+    let log = layout::log(start, job, host, run);
     let facts = RunFacts {
-        user: caller.account.name.clone(),
-        host: caller.host.clone(),
+        user: user.to_owned(),
+        host: host.to_owned(),
         start: format!("{start:.6}"),
         trigger: UNKNOWN.to_owned(),
         runner: UNKNOWN.to_owned(),

@@ -91,7 +91,11 @@ pub fn main() -> ExitCode {
         return ExitCode::from(child::run());
     }
     if words.get(1).is_some_and(|word| word == shipper::ARGUMENT) {
-        return ExitCode::from(shipper::run(words.get(2).map(OsString::as_os_str)));
+        let stage = words.get(2).map(OsString::as_os_str);
+        if stage.is_some_and(|stage| stage == shipper::SWEEP) {
+            return ExitCode::from(sweep::run());
+        }
+        return ExitCode::from(shipper::run(stage));
     }
     let mut command = command();
     let parsed = command
@@ -151,16 +155,14 @@ fn run(
     let keeping = record::keeping(&config, &caller, arguments);
     mask_and_keep(&keeping.redactor, &stage, terminal);
     let registry = spool.clone().map(Registry::new);
-    if let (Some(registry), Some(spool)) = (&registry, &spool) {
-        let guard = state::existing_guard_dir(state_dir(&config), spool);
-        let (share, dead) = (record::share(&config), registry.some_dead_runs());
-        sweep::dead_runs(dead, guard, &scratch_root, share, &caller, &report);
+    if let Some(registry) = &registry {
+        stage.sweep(registry.some_dead_runs());
     }
     sweep::orphans(&scratch_root, &report);
     let meta = record::meta(run, &job, named.as_ref().ok(), &caller, &stage.scratch);
     let start = record::start_event(run, &job, named.as_ref().ok(), &caller, arguments);
     let mut record = Record::open(registry.clone(), &meta, &start, &config, keeping, &report);
-    let mut shipping = Shipping::start(spool.as_deref(), &config, &caller, &report);
+    let mut shipping = Shipping::start(&stage);
     let ended = named.map_err(Halt::Failed).and_then(|named| {
         let kept = (&mut record.journal, &mut shipping);
         stage.play(named, &signals, registry.as_ref(), kept)

@@ -93,7 +93,13 @@ impl Record {
         }
         let closed = self.journal.close(end);
         if let Some(error) = &closed.trouble {
-            report.warn(&format!("the log of this run is not complete: {error}"));
+            let missing = match closed.end.omitted_bytes {
+                0 => String::new(),
+                bytes => format!("; {bytes} bytes of output are missing there"),
+            };
+            report.warn(&format!(
+                "the log of this run is not complete: {error}{missing}"
+            ));
         }
         let Some(live) = self.live else {
             return Left { closed, dir: None };
@@ -106,7 +112,7 @@ impl Record {
         if let Some(registry) = &self.registry {
             let room = sweep::room(&dir, &self.limits, self.has_share);
             sweep::old_runs(registry, &dir.join(journal::LOG), &room, report);
-            sweep::old_index(&dir, self.days);
+            sweep::old_index(&dir, self.days, self.has_share);
         }
         let dir = Some(dir);
         Left { closed, dir }

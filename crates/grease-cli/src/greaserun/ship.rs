@@ -5,16 +5,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use grease_core::config::Config;
 use grease_core::debugging::ship::{self, Task, Waited};
 use grease_core::execution::Outcome;
 use grease_core::execution::supervise::Signals;
 use grease_core::sys::clock;
 
-use super::caller::Caller;
 use super::halt::Halt;
 use super::record::{self, Left};
 use super::report::Report;
+use super::stage::Stage;
+use crate::shared::state_dir;
 
 /// Shortest pause between two looks whether the shipper still runs, and the longest, for one that ends
 /// each time it is started. A pulse of the job comes every 5 s.
@@ -34,15 +34,11 @@ struct Call {
 
 impl Shipping {
     /// Starts a shipper, unless one runs, or there is nothing for one to do.
-    pub(super) fn start(
-        spool: Option<&Path>,
-        config: &Config,
-        caller: &Caller,
-        report: &Report<'_>,
-    ) -> Self {
+    pub(super) fn start(stage: &Stage<'_>) -> Self {
+        let (config, caller) = (stage.config, stage.caller);
         let root = record::share(config).map(Path::to_owned);
         let is_needed = root.is_some() || !config.logs.hooks.is_empty();
-        let Some(spool) = spool.filter(|_| is_needed) else {
+        let Some(spool) = stage.spool.filter(|_| is_needed) else {
             return Self(None);
         };
         let call = Call {
@@ -52,12 +48,14 @@ impl Shipping {
                 logs: config.logs.clone(),
                 user: caller.account.name.clone(),
                 host: caller.host.clone(),
+                state_dir: state_dir(config).map(Path::to_owned),
+                scratch_root: stage.scratch_root.to_owned(),
             },
             patience: config.logs.wait.get(),
             pause: LOOK.0,
             look_at: clock::since_boot() + LOOK.0,
         };
-        call.make(report);
+        call.make(stage.report);
         Self(Some(call))
     }
 

@@ -8,7 +8,7 @@ use grease_core::execution::supervise::Signals;
 use grease_core::execution::{Error, Outcome};
 use grease_core::model::RunId;
 use grease_core::model::jobs::OnSupervisorDeath;
-use grease_core::registry::Registry;
+use grease_core::registry::{DeadRun, Registry};
 use grease_core::sys::{clock, state};
 
 use super::arbitrate::{Court, Leave};
@@ -20,7 +20,8 @@ use super::halt::{Dropped, Halt};
 use super::plan::{Named, Plan};
 use super::report::Report;
 use super::ship::Shipping;
-use super::{dry_run, record, sweep};
+use super::sweep::Sweep;
+use super::{dry_run, record};
 use crate::failure::Failure;
 use crate::shared::state_dir;
 
@@ -72,19 +73,7 @@ impl Stage<'_> {
         };
         let leave = court.hear()?;
         if let Some(registry) = registry.filter(|_| leave.may_follow_a_killed_run()) {
-            let state_dir = state_dir(self.config);
-            let guard = self
-                .spool
-                .and_then(|spool| state::existing_guard_dir(state_dir, spool));
-            let share = record::share(self.config);
-            sweep::dead_runs(
-                registry.dead_runs(),
-                guard,
-                self.scratch_root,
-                share,
-                self.caller,
-                self.report,
-            );
+            self.sweep(registry.dead_runs());
         }
         if let Some(spool) = self.spool {
             drops::forget(spool, &named.key);
@@ -92,6 +81,24 @@ impl Stage<'_> {
         let outcome = self.carry_out(named, &leave, signals, kept);
         leave.give_back();
         outcome
+    }
+
+    /// Cleans up after runs whose greaserun was killed.
+    pub(super) fn sweep(&self, dead: Vec<DeadRun>) {
+        let state_dir = state_dir(self.config);
+        let guard = self
+            .spool
+            .and_then(|spool| state::existing_guard_dir(state_dir, spool));
+        let sweep = Sweep {
+            guard,
+            scratch_root: self.scratch_root,
+            share: record::share(self.config),
+            user: &self.caller.account.name,
+            host: &self.caller.host,
+            boot: &self.caller.boot,
+            warn: &|text| self.report.warn(text),
+        };
+        sweep.dead_runs(dead);
     }
 
     /// Brings the artifact, and runs the job out of it.

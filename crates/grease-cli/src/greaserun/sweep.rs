@@ -6,14 +6,13 @@ use grease_core::arbitration::slots::Slots;
 use grease_core::arbitration::waiting;
 use grease_core::debugging::config::Limits;
 use grease_core::debugging::retention::{self, Look, Room};
-use grease_core::debugging::{index, journal};
+use grease_core::debugging::{index, journal, ship};
 use grease_core::execution::scratch::{self, Scratch};
 use grease_core::execution::survivors;
 use grease_core::model::quantity::Bytes;
 use grease_core::registry::{DeadRun, Registry};
-use grease_core::sys::{clock, fs};
+use grease_core::sys::{clock, fs, host, state};
 
-use super::caller::Caller;
 use super::ended;
 use super::report::Report;
 
@@ -23,63 +22,84 @@ const FILES_BYTES: u64 = 16 * 1024;
 /// A log of this size is reason enough to weigh all logs.
 const HEAVY_BYTES: u64 = 1024 * 1024;
 
-/// Ends what is left of dead runs, and completes their records; `guard` is the guard's
-/// directory, if there is one, `share` the root of the tree on the share, if there is one.
-pub(super) fn dead_runs(
-    dead: Vec<DeadRun>,
-    guard: Option<PathBuf>,
-    scratch_root: &Path,
-    share: Option<&Path>,
-    caller: &Caller,
-    report: &Report<'_>,
-) {
-    let slots = guard.map(Slots::new);
-    for dead in dead {
-        if let Some(slots) = &slots {
-            waiting::forget(slots, dead.run());
-        }
-        bury(dead, scratch_root, share, caller, report);
-    }
+/// Whose dead runs are cleaned up after, and where what they left is.
+pub(super) struct Sweep<'a> {
+    /// The guard's directory, if there is one.
+    pub(super) guard: Option<PathBuf>,
+    pub(super) scratch_root: &'a Path,
+    /// The root of the tree on the share, if there is one.
+    pub(super) share: Option<&'a Path>,
+    pub(super) user: &'a str,
+    pub(super) host: &'a str,
+    pub(super) boot: &'a str,
+    pub(super) warn: &'a dyn Fn(&str),
 }
 
-fn bury(
-    dead: DeadRun,
-    scratch_root: &Path,
-    share: Option<&Path>,
-    caller: &Caller,
-    report: &Report<'_>,
-) {
-    let run = dead.run();
-    // A record that was cut off while it was written: of this boot, and like any other.
-    let meta = dead.meta.as_ref();
-    let job = meta
-        .map_or(ended::UNKNOWN, |meta| meta.job.as_str())
-        .to_owned();
-    let same_boot = meta.is_none_or(|meta| meta.boot == caller.boot);
-    let kill = meta.is_none_or(|meta| meta.kill_survivors);
-    let scratch = meta.map_or_else(
-        || Scratch::path_for(scratch_root, run),
-        |meta| meta.scratch.clone(),
-    );
-    let killed = if same_boot && kill {
-        survivors::kill(run)
-    } else {
-        0
+/// Cleans up after dead runs for a shipper, which finds them while it ships; returns an exit code.
+pub(super) fn run() -> u8 {
+    let Some(task) = ship::take_task() else {
+        return 64; // It is started by our own program alone.
     };
-    if let Err(error) = scratch::remove_of_dead(&scratch, run) {
-        report.warn(&format!(
-            "cannot remove what run {run} left behind: {error}"
-        ));
+    let sweep = Sweep {
+        guard: state::existing_guard_dir(task.state_dir.as_deref(), &task.spool),
+        scratch_root: &task.scratch_root,
+        share: task.root.as_deref(),
+        user: &task.user,
+        host: &task.host,
+        boot: &host::boot_id(),
+        warn: &|text| tracing::warn!("{text}"),
+    };
+    sweep.dead_runs(Registry::new(task.spool.clone()).dead_runs());
+    ship::wake(&task.spool);
+    0
+}
+
+impl Sweep<'_> {
+    /// Ends what is left of dead runs, and completes their records.
+    pub(super) fn dead_runs(&self, dead: Vec<DeadRun>) {
+        let slots = self.guard.clone().map(Slots::new);
+        for dead in dead {
+            if let Some(slots) = &slots {
+                waiting::forget(slots, dead.run());
+            }
+            self.bury(dead);
+        }
     }
-    if killed > 0 {
-        report.warn(&format!(
-            "killed what run {run} of {job} left running: {killed} processes"
-        ));
-    }
-    let end = ended::of_dead(run, &job, same_boot, caller);
-    let sealed = journal::seal_dead(&dead.dir(), end, share).and_then(|()| dead.seal().map(drop));
-    if let Err(error) = sealed {
-        report.warn(&format!("cannot complete the record of run {run}: {error}"));
+
+    fn bury(&self, dead: DeadRun) {
+        let run = dead.run();
+        // A record that was cut off while it was written: of this boot, and like any other.
+        let meta = dead.meta.as_ref();
+        let job = meta
+            .map_or(ended::UNKNOWN, |meta| meta.job.as_str())
+            .to_owned();
+        let same_boot = meta.is_none_or(|meta| meta.boot == self.boot);
+        let kill = meta.is_none_or(|meta| meta.kill_survivors);
+        let scratch = meta.map_or_else(
+            || Scratch::path_for(self.scratch_root, run),
+            |meta| meta.scratch.clone(),
+        );
+        let killed = if same_boot && kill {
+            survivors::kill(run)
+        } else {
+            0
+        };
+        if let Err(error) = scratch::remove_of_dead(&scratch, run) {
+            (self.warn)(&format!(
+                "cannot remove what run {run} left behind: {error}"
+            ));
+        }
+        if killed > 0 {
+            (self.warn)(&format!(
+                "killed what run {run} of {job} left running: {killed} processes"
+            ));
+        }
+        let end = ended::of_dead(run, &job, same_boot, self.user, self.host);
+        let sealed =
+            journal::seal_dead(&dead.dir(), end, self.share).and_then(|()| dead.seal().map(drop));
+        if let Err(error) = sealed {
+            (self.warn)(&format!("cannot complete the record of run {run}: {error}"));
+        }
     }
 }
 
@@ -137,7 +157,7 @@ pub(super) fn old_runs(registry: &Registry, log: &Path, room: &Room, report: &Re
 }
 
 /// Removes the events of days that are long gone.
-pub(super) fn old_index(run: &Path, days: u32) {
+pub(super) fn old_index(run: &Path, days: u32, has_share: bool) {
     let Some(spool) = run.parent().and_then(Path::parent) else {
         return;
     };
@@ -146,7 +166,12 @@ pub(super) fn old_index(run: &Path, days: u32) {
     let names: Vec<String> = entries
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    for name in index::outdated(&names, clock::now(), days) {
-        std::fs::remove_file(dir.join(name)).ok(); // The next run tries again.
+    // By a clock that is wrong, all days may be long gone: what the share has not stays.
+    let is_unneeded =
+        |path: &PathBuf| !has_share || ship::is_brought(&path.with_extension("jsonl"));
+    let outdated = index::outdated(&names, clock::now(), days).into_iter();
+    let unneeded = outdated.map(|name| dir.join(name)).filter(is_unneeded);
+    for path in unneeded.collect::<Vec<_>>() {
+        std::fs::remove_file(path).ok(); // The next run tries again.
     }
 }

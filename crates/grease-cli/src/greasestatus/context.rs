@@ -6,6 +6,7 @@ use std::sync::Arc;
 use grease_core::debugging::config::Retention;
 use grease_core::debugging::read::{Sources, Spool};
 use grease_core::debugging::redact::Redactor;
+use grease_core::debugging::share::layout;
 use grease_core::diagnostics::{self, Mask, Show};
 use grease_core::model::jobs::Jobs;
 use grease_core::model::{AbsolutePath, ErrorKind};
@@ -82,10 +83,10 @@ impl Context {
         } else {
             state::cache_dir(state_dir, env, &account).unwrap_or_else(|_| planned())
         };
-        let (user, host) = (account.name.as_str(), host::name());
+        let (user, host) = (layout::file_name(&account.name), host::name());
         let spool = |dir| Spool {
             dir,
-            user: user.into(),
+            user: user.as_str().into(),
             host: host.as_str().into(),
         };
         let local = clock::local(env);

@@ -35,6 +35,8 @@ pub(super) struct Row<'a> {
     lost: Vec<&'a Run>,
     /// What its spool says to wait there, if it is this host.
     waiting_here: Option<u64>,
+    /// Why nothing is shipped from it, if it is this host.
+    refused_here: Option<String>,
 }
 
 /// Answers `hosts`.
@@ -87,6 +89,7 @@ pub(super) fn rows<'a>(context: &Context, answer: &'a Answer) -> Vec<Row<'a>> {
                 live: Vec::new(),
                 lost: Vec::new(),
                 waiting_here: None,
+                refused_here: None,
             });
         add(row);
     };
@@ -98,8 +101,11 @@ pub(super) fn rows<'a>(context: &Context, answer: &'a Answer) -> Vec<Row<'a>> {
             .share
             .as_ref()
             .map_or(0, |_| ship::backlog(&spool.dir));
+        let state = context.share.as_ref().and_then(|_| ship::state(&spool.dir));
+        let refused = state.and_then(|state| state.error);
         row(&spool.user, &spool.place(), &mut |row| {
             *row.waiting_here.get_or_insert(0) += waiting;
+            row.refused_here = row.refused_here.take().or_else(|| refused.clone());
         });
     }
     let here = context.spools.first().map(Spool::place);
@@ -119,6 +125,15 @@ impl Row<'_> {
     fn backlog(&self) -> Option<u64> {
         let told = self.beat.map(|beat| beat.backlog_bytes);
         self.waiting_here.or(told)
+    }
+
+    /// Why it cannot ship; of this host the spool knows, even if no heartbeat arrives.
+    fn error(&self) -> Option<&str> {
+        let told = self.beat.and_then(|beat| beat.error.as_deref());
+        match self.waiting_here {
+            Some(_) => self.refused_here.as_deref(),
+            None => told,
+        }
     }
 
     /// Whether what the host told last need not be so any more; of this host that is no matter.
@@ -164,12 +179,13 @@ impl Row<'_> {
             1 => Some("1 run lost?".to_owned()),
             count => Some(format!("{count} runs lost?")),
         };
+        let refused = self.refused_here.as_deref().map(of_share);
         let wrong = Some(self.wrong(answer)).filter(|wrong| !wrong.is_empty());
-        let notes: Vec<String> = here.into_iter().chain(wrong).chain(lost).collect();
-        notes.join("; ")
+        let notes = here.into_iter().chain(refused).chain(wrong).chain(lost);
+        notes.collect::<Vec<_>>().join("; ")
     }
 
-    /// What is wrong with the host, but for the runs that it lost.
+    /// What is wrong with the host, but for the runs that it lost, and for what the spool of this host says.
     pub(super) fn wrong(&self, answer: &Answer) -> String {
         let mut notes = Vec::new();
         let beat = self.beat;
@@ -180,8 +196,8 @@ impl Row<'_> {
         if self.is_stale(answer) && silence >= Some(SILENT_MAX) && has_work {
             notes.push("silent".to_owned());
         }
-        let error = beat.and_then(|beat| beat.error.as_ref());
-        notes.extend(error.map(|error| format!("share: {error}")));
+        let told = self.error().filter(|_| self.waiting_here.is_none());
+        notes.extend(told.map(of_share));
         let offset = beat.and_then(|beat| beat.clock_offset_ms);
         if offset.is_some_and(|offset| offset.unsigned_abs() > OFFSET_MAX_MS) {
             notes.push("clock off".to_owned());
@@ -208,8 +224,12 @@ impl Row<'_> {
             "backlog_bytes": self.backlog(),
             "clock_offset_ms": beat.and_then(|beat| beat.clock_offset_ms),
             "version": beat.map(|beat| &*beat.version),
-            "error": beat.and_then(|beat| beat.error.as_deref()),
+            "error": self.error(),
             "note": self.note(answer),
         })
     }
+}
+
+fn of_share(error: &str) -> String {
+    format!("share: {error}")
 }

@@ -3,10 +3,12 @@
 //! A child does it, as everything on the share.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use grease_core::debugging::expiry::{self, Budget, Manner, Step};
+use grease_core::debugging::share::dir::Dir;
 use grease_core::debugging::share::marker::{self, Marker};
 use grease_core::model::ErrorKind;
 use grease_core::sys::fs::Mounts;
@@ -82,6 +84,12 @@ pub(super) fn share(context: &Context, asked: &Share) -> Result<u8, Failure> {
 pub(super) fn gc(context: &Context, asked: &Gc) -> Result<u8, Failure> {
     let root = root(context)?;
     marked(root)?;
+    let shown = root.display();
+    let failed = |error: io::Error| {
+        let text = format!("cannot clean up in `{shown}`: {error}");
+        Failure::new(ErrorKind::Io, text)
+    };
+    let dir = Dir::open(root).map_err(failed)?;
     let user = host::account().name;
     let manner = if asked.dry_run {
         Manner::DryRun
@@ -95,9 +103,8 @@ pub(super) fn gc(context: &Context, asked: &Gc) -> Result<u8, Failure> {
             unlinks: UNLINKS,
             until: Instant::now() + PASS_MAX,
         };
-        let passed = expiry::pass(root, &user, &context.retention, manner, budget);
+        let passed = expiry::pass(&dir, &user, &context.retention, manner, budget);
         let (steps, report) = passed.map_err(|error| {
-            let shown = root.display();
             Failure::new(
                 ErrorKind::Io,
                 format!("cannot clean up after {user} in `{shown}`: {error}"),

@@ -147,7 +147,7 @@ impl<'a> Follower<'a> {
             return false;
         }
         self.asked = Instant::now();
-        let Some(run) = resolve(self.context, &self.run.id.to_string(), None, false).ok() else {
+        let Some(run) = self.again() else {
             return false;
         };
         if run.outcome != self.run.outcome {
@@ -161,11 +161,17 @@ impl<'a> Follower<'a> {
         self.run.is_done() && is_all
     }
 
+    /// What is told of the run now.
+    fn again(&self) -> Option<Resolved> {
+        let id = self.run.id.to_string();
+        resolve(self.context, &id, Some(&self.run.user), false).ok()
+    }
+
     /// A log that is followed is over.
     fn ended(&mut self) -> u8 {
         self.view.close();
         self.print();
-        if let Ok(run) = resolve(self.context, &self.run.id.to_string(), None, false) {
+        if let Some(run) = self.again() {
             self.run = run;
         }
         let outcome = if self.run.is_done() {

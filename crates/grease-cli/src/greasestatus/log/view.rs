@@ -98,6 +98,11 @@ impl View {
             }
         }
         self.rest.extend_from_slice(bytes);
+        if self.rest.len() > LINE_BYTES_MAX {
+            // None of ours: a hole, or another's file.
+            self.rest = Vec::new();
+            self.skips = true;
+        }
     }
 
     fn line(&mut self, line: &[u8]) {
@@ -233,5 +238,23 @@ impl View {
     pub(in super::super) fn finish(mut self) -> Vec<String> {
         self.close();
         self.lines.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_one_hole_takes_no_memory_and_hides_only_the_line_that_it_ends() {
+        let mut view = View::new(Choice::last(3), RunId::new(), TimeZone::UTC, false);
+        for _ in 0..64 {
+            view.take(&vec![0; 1 << 16]);
+            assert!(view.rest.capacity() <= 2 * LINE_BYTES_MAX);
+        }
+        let line = |text: &str| format!("2026-11-24T10:00:00.000000Z stdout F {text}\n");
+        view.take(line("torn").as_bytes());
+        view.take(line("whole").as_bytes());
+        assert_eq!(view.finish(), ["10:00:00.000   whole"]);
     }
 }

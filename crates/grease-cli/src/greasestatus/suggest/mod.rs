@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use grease_core::debugging::read::{End, Found, Query, Run, Sources, Wanted, find};
 use grease_core::model::quantity::Span;
-use grease_core::model::{Glob, harmless};
+use grease_core::model::{Glob, harmless, harmless_json};
 use serde_json::{Value, json};
 
 use super::answer::{FOUND, Reply, missing};
@@ -60,7 +60,7 @@ pub(super) fn suggest(
         .flatten();
     let out = if asked.json {
         let object = object(&newest.job, &asked.since, &sample, &used, advice.as_ref());
-        format!("{object}\n")
+        harmless_json(&format!("{object}\n"))
     } else {
         let text = text(context, asked, &newest, &sample, &used, advice.as_ref());
         harmless(&text, &['\n'], usize::MAX)

@@ -196,7 +196,7 @@ impl Pass {
                     Ok(Compressed::Yes { saved }) => {
                         self.report.compressed += 1;
                         self.report.unlinked += 1;
-                        self.report.saved_bytes += saved;
+                        self.report.saved_bytes = self.report.saved_bytes.saturating_add(saved);
                     }
                     Ok(Compressed::NotYet) => {}
                     Err(error) => self.problem(&entry.name, &error),

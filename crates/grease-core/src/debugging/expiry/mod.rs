@@ -11,7 +11,6 @@ mod plan;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -58,17 +57,17 @@ pub enum Manner {
     DryRun,
 }
 
-/// Does what is to be done for one user, within the budget; `root` is known to be the right share.
+/// Does what is to be done for one user, within the budget; `root` is that of the right share.
 ///
 /// Returns the steps that there were as well.
 pub fn pass(
-    root: &Path,
+    root: &Dir,
     user: &str,
     retention: &Retention,
     manner: Manner,
     budget: Budget,
 ) -> io::Result<(Vec<Step>, Report)> {
-    let user = Dir::open(root)?.child(user)?;
+    let user = root.child(user)?;
     let now = trusted(time_of_share(&user)?)?;
     let lease = format!("{LEASE}{}", layout::day(now));
     if manner == Manner::Daily && !take(&user, &lease)? {
@@ -138,7 +137,7 @@ fn look(user: &Dir, now: Timestamp, retention: &Retention) -> io::Result<Facts> 
         if entry.name.starts_with(TRASH) {
             facts.trash.push(entry.name);
         } else if let Some(date) = date(&entry.name) {
-            let is_young = date + YOUNG_DAYS.days() > today;
+            let is_young = date.saturating_add(YOUNG_DAYS.days()) > today;
             let bytes = if weighs {
                 weight(user, &entry.name, is_young)
             } else {
@@ -204,7 +203,7 @@ fn walk(dir: &Dir, depth: usize) -> u64 {
             .map_or(0, |child| walk(&child, depth - 1)),
         (false, _) => dir.facts(&entry.name).map_or(0, |facts| facts.bytes),
     };
-    entries.iter().map(of).sum()
+    entries.iter().map(of).fold(0, u64::saturating_add)
 }
 
 /// The run that a log or digest is of: its id ends the name, before the endings.

@@ -66,13 +66,14 @@ pub fn plan(facts: &Facts, retention: &Retention) -> Vec<Step> {
     let busy = busy(&facts.live);
     let is_busy = |day: &Day| busy.contains(&day.date);
     let mut steps: Vec<Step> = facts.trash.iter().cloned().map(Step::Sweep).collect();
-    let mut total: u64 = facts.days.iter().map(|day| day.bytes).sum();
+    let sizes = facts.days.iter().map(|day| day.bytes);
+    let mut total = sizes.fold(0, u64::saturating_add);
     let mut left = Vec::new();
     for day in &facts.days {
         let is_too_much = total > retention.max_size.get() && age(day) >= i64::from(YOUNG_DAYS);
         let is_too_old = age(day) > i64::from(retention.failed_days);
         if (is_too_much || is_too_old) && !is_busy(day) {
-            total -= day.bytes;
+            total = total.saturating_sub(day.bytes);
             steps.push(Step::Remove(day.name.clone()));
         } else {
             left.push(day);

@@ -1,6 +1,6 @@
 //! Days and logs on a share, as they really are on a disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
@@ -54,12 +54,16 @@ impl Share {
         fs_err::write(path, text).unwrap();
     }
 
+    fn root(&self) -> Dir {
+        Dir::open(self.0.path()).unwrap()
+    }
+
     fn pass(&self, retention: &Retention, manner: Manner) -> Report {
         self.pass_within(retention, manner, Budget::default())
     }
 
     fn pass_within(&self, retention: &Retention, manner: Manner, budget: Budget) -> Report {
-        pass(self.0.path(), "etl", retention, manner, budget)
+        pass(&self.root(), "etl", retention, manner, budget)
             .unwrap()
             .1
     }
@@ -344,7 +348,7 @@ fn what_would_be_done_can_be_seen_without_doing_it() {
     share.run("etl", 100, false);
     let before = share.files();
     let (steps, _) = pass(
-        share.0.path(),
+        &share.root(),
         "etl",
         &Retention::default(),
         Manner::DryRun,
@@ -416,4 +420,36 @@ fn a_compression_that_was_cut_off_is_done_again() {
     share.pass(&Retention::default(), Manner::Now);
     assert_eq!(unzipped(&share.path(&format!("{log}.zst"))), log_text(5));
     assert!(!share.path(&log).exists() && !share.path(&left).exists());
+}
+
+#[test]
+fn days_at_the_end_of_the_calendar_and_sizes_without_end_are_survived() {
+    let share = Share::new();
+    share.run("etl", 100, false);
+    for day in ["9999-12-31", "9999-12-30", "2020-01-01", "2020-01-02"] {
+        share.write(&format!("{day}/{WEIGHT}"), &u64::MAX.to_string());
+    }
+    let retention = Retention {
+        max_size: crate::model::quantity::Bytes::new(1),
+        ..Retention::default()
+    };
+    share.pass(&retention, Manner::Now);
+    assert!(!share.path("2020-01-01").exists());
+    assert!(share.path("9999-12-31").exists());
+}
+
+#[test]
+fn what_is_too_old_is_removed_on_the_share_that_was_looked_at_and_not_on_one_in_its_place() {
+    let share = Share::new();
+    share.run("etl", 100, false);
+    let root = share.root();
+    let away = tempfile::tempdir().unwrap();
+    fs_err::rename(share.0.path(), away.path().join("away")).unwrap();
+    fs_err::create_dir(share.0.path()).unwrap();
+    share.run("etl", 100, false);
+    let budget = Budget::default();
+    pass(&root, "etl", &Retention::default(), Manner::Now, budget).unwrap();
+    assert!(share.path(&Share::day(100)).exists(), "another share");
+    let there = away.path().join("away/etl").join(Share::day(100));
+    assert!(!there.exists());
 }

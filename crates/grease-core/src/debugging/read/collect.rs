@@ -1,6 +1,8 @@
 //! From lines to runs: each run once, whatever order its events come in and however often.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::event::Line;
 use super::head::Head;
@@ -12,6 +14,9 @@ use crate::model::RunId;
 /// Runs kept beyond the number asked for before the oldest of them are given up.
 const SURPLUS: usize = 4096;
 
+/// A run is one of a user's directory: others can write the same id into theirs, which is another run.
+pub(super) type Key = (RunId, Arc<str>);
+
 /// What one thread has seen.
 #[derive(Debug)]
 pub(super) struct Collector<'a> {
@@ -21,13 +26,13 @@ pub(super) struct Collector<'a> {
     /// Runs that have ended, of the file that is being read: they are seldom in another one.
     here: HashSet<RunId>,
     /// Runs that have ended, and whether they are wanted; sorted, and each once, when all is settled.
-    ended: Vec<(RunId, bool)>,
+    ended: Vec<(Key, bool)>,
     /// The same whose end does not tell what the start told, in older records.
-    bare: HashMap<RunId, Run>,
+    bare: HashMap<Key, Run>,
     /// Runs without an end so far.
-    open: HashMap<RunId, Run>,
+    open: HashMap<Key, Run>,
     /// Runs whose job was started, without a start so far.
-    executed: HashSet<RunId>,
+    executed: HashSet<Key>,
     /// Runs that have ended and are wanted, unless they are older than so many of them.
     found: Vec<Run>,
     /// The oldest of as many runs as are asked for.
@@ -54,10 +59,13 @@ impl Take for Collector<'_> {
         let Some(id) = line.id() else { return };
         match &*line.event {
             "start" if !self.here.contains(&id) => self.start(&line, id, file),
-            "execute" if !self.here.contains(&id) => match self.open.get_mut(&id) {
-                Some(run) => run.is_executing = true,
-                None => drop(self.executed.insert(id)),
-            },
+            "execute" if !self.here.contains(&id) => {
+                let key = (id, file.user.clone());
+                match self.open.get_mut(&key) {
+                    Some(run) => run.is_executing = true,
+                    None => drop(self.executed.insert(key)),
+                }
+            }
             "end" if !self.here.contains(&id) => self.end(&line, id, file),
             _ => {}
         }
@@ -89,8 +97,8 @@ impl<'a> Collector<'a> {
     }
 
     /// Whether the end of a run was seen; to be asked when all is settled.
-    pub(super) fn has_ended(&self, run: RunId) -> bool {
-        self.ended.binary_search_by_key(&run, |(id, _)| *id).is_ok()
+    pub(super) fn has_ended(&self, run: &Key) -> bool {
+        self.ended.binary_search_by(|(key, _)| key.cmp(run)).is_ok()
     }
 
     /// Whether a line tells of what came before an end that was seen: it need not be parsed.
@@ -102,7 +110,8 @@ impl<'a> Collector<'a> {
 
     fn start(&mut self, line: &Line<'_>, id: RunId, file: &IndexFile) {
         let owner = (&file.user, &file.place);
-        if let Some(known) = self.open.get_mut(&id) {
+        let key = (id, file.user.clone());
+        if let Some(known) = self.open.get_mut(&key) {
             known.is_local |= file.is_local;
             if !file.is_local {
                 known.place = file.place.clone();
@@ -110,24 +119,27 @@ impl<'a> Collector<'a> {
             return;
         }
         let mut run = Run::of(line, id, owner, &mut self.names);
-        run.is_executing = self.executed.remove(&id);
+        run.is_executing = self.executed.remove(&key);
         run.is_local = file.is_local;
-        self.open.insert(id, run);
+        self.open.insert(key, run);
     }
 
     fn end(&mut self, line: &Line<'_>, id: RunId, file: &IndexFile) {
+        let key = (id, file.user.clone());
+        let owner = (&file.user, &file.place);
         if line.user.is_none() {
-            let run = Run::of(line, id, (&file.user, &file.place), &mut self.names);
-            self.bare.insert(id, run);
+            let run = Run::of(line, id, owner, &mut self.names);
+            self.bare.insert(key, run);
             return;
         }
         self.here.insert(id);
-        self.open.remove(&id);
-        self.executed.remove(&id);
-        let is_wanted = self.query.admits_line(line, &self.window);
-        self.ended.push((id, is_wanted));
+        self.open.remove(&key);
+        self.executed.remove(&key);
+        let is_wanted = self.query.admits_line(line, &file.user, &self.window);
+        self.ended.push((key, is_wanted));
         if is_wanted && self.oldest.is_none_or(|oldest| id > oldest) {
-            let run = Run::of(line, id, (&file.user, &file.place), &mut self.names);
+            let mut run = Run::of(line, id, owner, &mut self.names);
+            run.is_local = file.is_local;
             self.keep(run);
         }
     }
@@ -143,16 +155,18 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Newest first, and each once: the spool of this host has what the share has.
+    /// Newest first, and each once: the spool of this host has what the share has, and is believed first.
     fn sort(&mut self) {
-        self.found.sort_by_key(|run| std::cmp::Reverse(run.id));
-        self.found.dedup_by_key(|run| run.id);
+        self.found
+            .sort_by(|one, other| order(one).cmp(&order(other)));
+        self.found
+            .dedup_by(|next, kept| next.id == kept.id && next.user == kept.user);
     }
 
     /// Brings together what was seen of each run.
     pub(super) fn settle(&mut self) {
         self.here.clear();
-        self.ended.sort();
+        self.ended.sort_unstable();
         self.ended.dedup_by(|next, kept| {
             let is_same = next.0 == kept.0;
             kept.1 |= is_same && next.1;
@@ -160,11 +174,11 @@ impl<'a> Collector<'a> {
         });
         self.sort();
         let ended = &self.ended;
-        let has_ended = |id: &RunId| ended.binary_search_by_key(id, |(id, _)| *id).is_ok();
-        self.open.retain(|id, _| !has_ended(id));
-        self.bare.retain(|id, _| !has_ended(id));
-        for id in &self.executed {
-            if let Some(run) = self.open.get_mut(id) {
+        let has_ended = |run: &Key| ended.binary_search_by(|(key, _)| key.cmp(run)).is_ok();
+        self.open.retain(|key, _| !has_ended(key));
+        self.bare.retain(|key, _| !has_ended(key));
+        for key in &self.executed {
+            if let Some(run) = self.open.get_mut(key) {
                 run.is_executing = true;
             }
         }
@@ -172,12 +186,12 @@ impl<'a> Collector<'a> {
 
     /// Ends that tell nothing of the start, and the starts.
     fn settle_bare(&mut self) {
-        for (id, mut run) in std::mem::take(&mut self.bare) {
-            if let Some(started) = self.open.remove(&id) {
+        for (key, mut run) in std::mem::take(&mut self.bare) {
+            if let Some(started) = self.open.remove(&key) {
                 run.complete_by(&started);
             }
             let is_wanted = self.query.admits(&run);
-            self.ended.push((id, is_wanted));
+            self.ended.push((key, is_wanted));
             if is_wanted {
                 self.keep(run);
             }
@@ -194,8 +208,8 @@ impl<'a> Collector<'a> {
             all.ended.extend(part.ended);
             all.executed.extend(part.executed);
             all.bare.extend(part.bare);
-            for (id, run) in part.open {
-                let known = all.open.entry(id).or_insert_with(|| run.clone());
+            for (key, run) in part.open {
+                let known = all.open.entry(key).or_insert_with(|| run.clone());
                 known.is_local |= run.is_local;
                 known.is_executing |= run.is_executing;
                 if !run.is_local {
@@ -225,10 +239,15 @@ impl<'a> Collector<'a> {
                 matched += 1;
             }
         }
-        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
+        runs.sort_by(|one, other| order(one).cmp(&order(other)));
         runs.truncate(query.limit.unwrap_or(usize::MAX));
         Collected { runs, matched }
     }
+}
+
+/// The newest first; of what is told of one, what the spool of this host tells.
+fn order(run: &Run) -> (Reverse<RunId>, &str, bool) {
+    (Reverse(run.id), &run.user, !run.is_local)
 }
 
 #[cfg(test)]
@@ -385,6 +404,53 @@ mod tests {
                 prop_assert_eq!(&found, &expected, "{:?}", query);
                 prop_assert_eq!(all.matched, count);
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_directory_of_another_user_overwrites_no_run() {
+        let place = tempfile::tempdir().unwrap();
+        let id = IDS[0];
+        let end = |result: &str| {
+            format!(
+                r#"{{"v":1,"event":"end","run":"{id}","job":"j","time":"t","user":"root","result":"{result}","log":"../root/l"}}"#
+            ) + "\n"
+        };
+        fs_err::write(place.path().join("evil"), end("success")).unwrap();
+        fs_err::write(place.path().join("true"), end("failure")).unwrap();
+        fs_err::write(place.path().join("spool"), end("failure")).unwrap();
+        let of = |name: &str, user: &str, is_local| IndexFile {
+            user: user.into(),
+            is_local,
+            ..file(place.path(), name.to_owned())
+        };
+        let index = [
+            of("true", "root", false),
+            of("evil", "eve", false),
+            of("spool", "root", true),
+        ];
+        for failed in [false, true] {
+            let query = Query {
+                failed,
+                ..Query::default()
+            };
+            let make = || Collector::new(&query);
+            let (parts, _) = scan(&index, &query.sieve(), &|| (), make);
+            let all = Collector::merge(parts).unwrap().finish_with(|_| ());
+            let told = |run: &Run| {
+                let result = run.end.as_ref().unwrap().result.to_string();
+                (run.user.to_string(), result, run.is_local, run.log.clone())
+            };
+            let found: Vec<_> = all.runs.iter().map(told).collect();
+            let of_root = ("root".to_owned(), "failure".to_owned(), true, None);
+            let of_eve = ("eve".to_owned(), "success".to_owned(), false, None);
+            let expected = if failed {
+                vec![of_root]
+            } else {
+                vec![of_eve, of_root]
+            };
+            assert_eq!(all.matched, expected.len());
+            assert_eq!(found, expected);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The run that a person means: by the end of its id, or by its job.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::run::Run;
 use super::scan::Sieve;
 use super::source::{Sources, Trouble};
 use crate::debugging::share::layout;
-use crate::model::Glob;
+use crate::model::{Glob, RunId};
 
 /// Characters of an id that are enough to name a run.
 const SUFFIX_MIN: usize = 5;
@@ -138,7 +139,7 @@ impl Wanted {
             .as_ref()
             .is_some_and(|suffix| suffix.len() == 26)
         {
-            return runs.first().map(|run| Found::Run(Box::new(run.clone())));
+            return of_ids(runs);
         }
         let exact: Vec<&Run> = runs.iter().filter(|run| *run.job == self.name).collect();
         let of_job = if exact.is_empty() {
@@ -157,15 +158,24 @@ impl Wanted {
             let run = same.filter(counts).nth(self.back - 1);
             return run.map(|run| Found::Run(Box::new(run.clone())));
         }
-        match runs {
-            [] => None,
-            [run] => Some(Found::Run(Box::new(run.clone()))),
-            several => {
-                let names = several
-                    .iter()
-                    .map(|run| format!("{} ({})", run.id, run.job));
-                Some(Found::Ambiguous(names.collect()))
-            }
+        of_ids(runs)
+    }
+}
+
+/// The one run that there is. Others can write the id of a run into their directories: what this host
+/// ran itself is meant then.
+fn of_ids(runs: &[Run]) -> Option<Found> {
+    let is_one = runs.iter().all(|run| run.id == runs[0].id);
+    let here = runs.iter().find(|run| is_one && run.is_local);
+    match (here, runs) {
+        (_, []) => None,
+        (Some(run), _) | (None, [run]) => Some(Found::Run(Box::new(run.clone()))),
+        (None, several) => {
+            let names = several.iter().map(|run| {
+                let of = is_one.then(|| format!(" --user {}", run.user));
+                format!("{}{} ({})", run.id, of.unwrap_or_default(), run.job)
+            });
+            Some(Found::Ambiguous(names.collect()))
         }
     }
 }
@@ -188,8 +198,8 @@ pub fn find(sources: &Sources<'_>, wanted: &Wanted, user: Option<&Glob>) -> Resu
         let (oldest, newest) = (&batch[batch.len() - 1], &batch[0]);
         runs.extend(sources.runs_of_days(&query, (oldest, newest))?.runs);
         // The end of one may be in the file of a later day than its start.
-        runs.sort_by_key(|run| (std::cmp::Reverse(run.id), run.end.is_none()));
-        runs.dedup_by_key(|run| run.id);
+        runs.sort_by(|one, other| order(one).cmp(&order(other)));
+        runs.dedup_by(|next, kept| next.id == kept.id && next.user == kept.user);
         let Some(chosen) = wanted.choose(&runs) else {
             continue;
         };
@@ -203,6 +213,11 @@ pub fn find(sources: &Sources<'_>, wanted: &Wanted, user: Option<&Glob>) -> Resu
         }
     }
     Ok(found)
+}
+
+/// The newest first; of what is told of one, its end.
+fn order(run: &Run) -> (Reverse<RunId>, &str, bool) {
+    (Reverse(run.id), &run.user, run.end.is_none())
 }
 
 /// Days in batches, each twice as long as the last: most of what is looked for is recent.
@@ -282,7 +297,6 @@ pub fn last_success(sources: &Sources<'_>, run: &Run) -> Result<Option<Run>, Tro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RunId;
 
     #[test]
     fn a_word_is_a_job_or_the_end_of_an_id() {

@@ -99,9 +99,10 @@ impl Hosts {
                 }
             }
         }
-        let newest = beats.values().map(|beat| beat.seen).max();
+        let seen = || beats.values().map(|beat| beat.seen);
+        let told = (!is_sure(seen(), now)).then(|| ask(root)).flatten();
         Self {
-            now: newest.map_or(now, |newest| time_of_share(root, newest, now)),
+            now: time_of_share(seen(), now, told),
             beats,
         }
     }
@@ -122,25 +123,39 @@ impl Hosts {
         judge(run, beat, self.now)
     }
 
-    /// The runs that hosts say to be alive, with where.
-    pub(super) fn live(&self) -> HashSet<&str> {
-        let beats = self.beats.values();
-        beats
-            .flat_map(|beat| beat.live.iter().map(String::as_str))
+    /// The runs that hosts say to be alive, with whose they are.
+    pub(super) fn live(&self) -> HashSet<(&Arc<str>, &str)> {
+        self.beats
+            .iter()
+            .flat_map(|((user, _), beat)| beat.live.iter().map(move |id| (user, id.as_str())))
             .collect()
     }
 }
 
-/// Now, by the clock of the share: not before the newest heartbeat. Where that is old, nobody has
-/// written for a while, or the clock here is ahead: the share is asked, if we may write to it.
-fn time_of_share(root: &Dir, newest: Timestamp, now: Timestamp) -> Timestamp {
-    let silence = Duration::try_from(now.duration_since(newest)).unwrap_or_default();
-    if silence < FRESH_MAX {
-        return newest.max(now);
-    }
+/// Whether heartbeats tell what time it is on the share. Where the newest is old nobody has written for a
+/// while, or the clock here is ahead; where it is ahead the clock here is behind, or somebody set its time.
+fn is_sure(seen: impl Iterator<Item = Timestamp>, now: Timestamp) -> bool {
+    seen.max()
+        .is_none_or(|newest| now.duration_since(newest).unsigned_abs() < FRESH_MAX)
+}
+
+/// The share's clock itself, if we may write to it.
+fn ask(root: &Dir) -> Option<Timestamp> {
     let own = layout::file_name(&crate::sys::host::account().name);
-    let told = root.child(&own).and_then(|dir| expiry::time_of_share(&dir));
-    told.map_or(now, |told| told.max(newest))
+    let dir = root.child(&own).ok()?;
+    expiry::time_of_share(&dir).ok()
+}
+
+/// Now, by the clock of the share: as it told, else not before the newest heartbeat that is not ahead of here.
+fn time_of_share(
+    seen: impl Iterator<Item = Timestamp>,
+    now: Timestamp,
+    told: Option<Timestamp>,
+) -> Timestamp {
+    let near = seen.filter(|seen| {
+        Duration::try_from(seen.duration_since(now)).unwrap_or_default() < FRESH_MAX
+    });
+    told.unwrap_or_else(|| near.fold(now, Timestamp::max))
 }
 
 fn one(dir: &Dir, name: &str) -> Option<Heartbeat> {
@@ -190,6 +205,27 @@ mod tests {
     use super::*;
     use crate::debugging::read::event::Line;
     use crate::debugging::read::run::Names;
+
+    #[test]
+    fn a_heartbeat_from_the_future_does_not_silence_the_others() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let at = |seconds: i64| now + SignedDuration::from_secs(seconds);
+        for (seen, told, is_known, expected) in [
+            (vec![], None, true, 0),
+            (vec![-30, -9000], None, true, 0),
+            (vec![20, -30], None, true, 20),
+            (vec![-9000], None, false, 0),
+            (vec![-9000], Some(-8990), false, -8990),
+            (vec![6 * 3600, -30], None, false, 0),
+            (vec![6 * 3600, 20], None, false, 20),
+            (vec![6 * 3600, -30], Some(1), false, 1),
+        ] {
+            let beats = || seen.iter().map(|seconds| at(*seconds));
+            assert_eq!(is_sure(beats(), now), is_known, "{seen:?}");
+            let time = time_of_share(beats(), now, told.map(at));
+            assert_eq!(time, at(expected), "{seen:?} {told:?}");
+        }
+    }
 
     #[test]
     fn a_run_without_an_end_is_judged_by_its_host() {

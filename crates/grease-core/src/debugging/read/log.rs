@@ -1,6 +1,7 @@
 //! Logs and digests on the share.
 
-use std::io::{self, Read as _};
+use std::fmt;
+use std::io::{self, BufReader, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use crate::debugging::share::layout;
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
+
+/// Bytes of what is compressed that are taken at once.
+const DECODED: u64 = 16 * PIECE as u64;
 
 /// Longest digest that is read; ours have 16 KiB.
 const DIGEST_BYTES_MAX: u64 = 64 << 10;
@@ -33,12 +37,28 @@ pub enum Piece {
 /// It is opened, read and closed each time: over NFS a file that is kept open shows what was written
 /// to it seconds later, and one that was replaced never. A file that is shorter than it was is being
 /// mended with the same bytes: what was read of it stays read.
-#[derive(Debug)]
 pub struct Tail<'a> {
     root: &'a Dir,
     user: &'a str,
     path: &'a Path,
     offset: u64,
+    decoder: Option<Decoder>,
+}
+
+/// What decodes a log that is compressed: it is read once, from its beginning.
+struct Decoder {
+    bytes: zstd::Decoder<'static, BufReader<fs_err::File>>,
+    /// Bytes before those that are wanted.
+    before: u64,
+}
+
+impl fmt::Debug for Tail<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, offset, .. } = self;
+        let mut told = formatter.debug_struct("Tail");
+        told.field("path", path).field("offset", offset);
+        told.finish_non_exhaustive()
+    }
 }
 
 impl<'a> Tail<'a> {
@@ -49,11 +69,16 @@ impl<'a> Tail<'a> {
             user,
             path,
             offset,
+            decoder: None,
         }
     }
 
     /// The next bytes.
     pub fn more(&mut self) -> io::Result<Piece> {
+        if let Some(decoder) = &mut self.decoder {
+            let bytes = decoder.more()?;
+            return Ok(self.got(bytes));
+        }
         let (dir, name) = match open_dir(self.root, self.user, self.path) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Piece::Absent),
@@ -73,27 +98,47 @@ impl<'a> Tail<'a> {
         }
     }
 
-    /// A log that is compressed has ended: the rest of it comes in one piece of bounded length.
+    /// A log that is compressed has ended.
     fn next_compressed(&mut self, dir: &Dir, name: &str) -> io::Result<Piece> {
         let file = match dir.open_file(&format!("{name}{COMPRESSED}")) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Piece::Absent),
             Err(error) => return Err(error),
         };
-        let mut log = zstd::Decoder::new(file)?;
-        io::copy(&mut (&mut log).take(self.offset), &mut io::sink())?;
-        let mut bytes = Vec::new();
-        log.take(16 * PIECE as u64).read_to_end(&mut bytes)?;
+        let decoder = self.decoder.insert(Decoder {
+            bytes: zstd::Decoder::new(file)?,
+            before: self.offset,
+        });
+        let bytes = decoder.more()?;
         Ok(self.got(bytes))
     }
 
     fn got(&mut self, bytes: Vec<u8>) -> Piece {
         self.offset += bytes.len() as u64;
-        if bytes.is_empty() {
+        let is_on_its_way = self
+            .decoder
+            .as_ref()
+            .is_some_and(|decoder| decoder.before > 0);
+        if bytes.is_empty() && !is_on_its_way {
             Piece::Nothing
         } else {
             Piece::Bytes(bytes)
         }
+    }
+}
+
+impl Decoder {
+    /// The next bytes; none at the end, or while there are some before what is wanted.
+    fn more(&mut self) -> io::Result<Vec<u8>> {
+        if self.before > 0 {
+            let mut passed = self.bytes.by_ref().take(self.before.min(DECODED));
+            let count = io::copy(&mut passed, &mut io::sink())?;
+            self.before = if count == 0 { 0 } else { self.before - count };
+            return Ok(Vec::new());
+        }
+        let mut bytes = Vec::new();
+        self.bytes.by_ref().take(DECODED).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 

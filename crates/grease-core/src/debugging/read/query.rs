@@ -65,21 +65,17 @@ impl Query {
         }
     }
 
-    /// The same of a line that tells all of its run, with the query's [`Query::window`].
-    pub(super) fn admits_line(&self, line: &Line<'_>, window: &Window) -> bool {
+    /// The same of a line of a user's that tells all of its run, with the query's [`Query::window`].
+    pub(super) fn admits_line(&self, line: &Line<'_>, user: &str, window: &Window) -> bool {
         let start = line.start.as_deref().unwrap_or_default();
-        let (user, host) = (line.user.as_deref(), line.host.as_deref());
+        let host = line.host.as_deref().unwrap_or_default();
         self.admits_result(line.result.as_deref())
             && window
                 .since
                 .as_ref()
                 .is_none_or(|since| *line.time >= **since)
             && window.until.as_ref().is_none_or(|until| *start <= **until)
-            && self.admits_names(
-                &line.job,
-                user.unwrap_or_default(),
-                host.unwrap_or_default(),
-            )
+            && self.admits_names(&line.job, user, host)
             && self
                 .wanted
                 .as_ref()

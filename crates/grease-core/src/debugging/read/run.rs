@@ -1,6 +1,7 @@
 //! A run as its records tell of it.
 
 use std::collections::HashSet;
+use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub struct Run {
     pub id: RunId,
     /// The job's name.
     pub job: Arc<str>,
-    /// Whose it is.
+    /// Whose it is: the user in whose directory it stands, whatever its record says.
     pub user: Arc<str>,
     /// The host's name.
     pub host: Arc<str>,
@@ -157,10 +158,7 @@ impl Run {
         Self {
             id,
             job: names.get(&line.job),
-            user: line
-                .user
-                .as_deref()
-                .map_or_else(|| user.clone(), |user| names.get(user)),
+            user: user.clone(),
             host: host.map_or_else(|| place.clone(), |host| names.get(host)),
             place: place.clone(),
             boot: line.boot.as_deref().map(|boot| names.get(boot)),
@@ -170,7 +168,11 @@ impl Run {
             trigger: line.trigger.as_deref().map(|trigger| names.get(trigger)),
             runner: line.runner.as_deref().map(|runner| names.get(runner)),
             artifact: line.artifact.as_deref().map(|artifact| names.get(artifact)),
-            log: line.log.as_deref().map(Into::into),
+            log: line
+                .log
+                .as_deref()
+                .filter(|log| is_below(log))
+                .map(Into::into),
             is_executing: false,
             is_local: false,
             end: is_end.then(|| End::of(line, names)),
@@ -180,7 +182,6 @@ impl Run {
 
     /// The end of a run does not tell what its start told, in older records.
     pub(super) fn complete_by(&mut self, start: &Self) {
-        self.user = start.user.clone();
         self.host = start.host.clone();
         self.start = start.start.or(self.start);
         self.trigger = self.trigger.take().or_else(|| start.trigger.clone());
@@ -232,6 +233,13 @@ impl Run {
             "omitted_bytes": end.map(|end| end.omitted_bytes),
         })
     }
+}
+
+/// Whether a path stays below the directory that it is to be in.
+fn is_below(path: &str) -> bool {
+    let path = Path::new(path);
+    let is_plain = |part| matches!(part, Component::Normal(_));
+    path.file_name().is_some() && path.components().all(is_plain)
 }
 
 /// The last characters of an id.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use fs_err::os::unix::fs::FileExt as _;
 use memchr::memmem::Finder;
@@ -20,6 +21,15 @@ const BLOCK: usize = 1 << 20;
 
 /// Longest line that is looked at; ours have at most 8 KiB.
 const LINE_BYTES_MAX: usize = 64 << 10;
+
+/// Largest file that is read; a host that runs a job each second writes a thousandth of it in a day.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+
+/// Blocks of nothing but NULs, as a hole has them, after which the rest of a file is passed over.
+const HOLES_MAX: usize = 16;
+
+/// How long files are read: others can put there what makes it long.
+const READ_MAX: Duration = Duration::from_mins(1);
 
 /// Threads at most: they wait for the server more than they compute.
 const THREADS_MAX: usize = 8;
@@ -101,6 +111,7 @@ pub(super) fn scan<T: Take>(
     make: impl Fn() -> T + Sync,
 ) -> (Vec<T>, Vec<Trouble>) {
     let next = AtomicUsize::new(0);
+    let until = Instant::now() + READ_MAX;
     let work = || {
         let mut state = make();
         let mut troubles = Vec::new();
@@ -111,7 +122,7 @@ pub(super) fn scan<T: Take>(
                     state.take(file, line);
                 }
             };
-            match reader.read(file, tick, &mut each) {
+            match reader.read(file, until, tick, &mut each) {
                 Ok(()) => {}
                 // Removed by retention since it was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -155,9 +166,13 @@ impl<'a> Reader<'a> {
     fn read(
         &mut self,
         file: &'a IndexFile,
+        until: Instant,
         tick: &(dyn Fn() + Sync),
         each: &mut dyn FnMut(&[u8]),
     ) -> io::Result<()> {
+        if Instant::now() >= until {
+            return Err(took_too_long());
+        }
         let dir = match self.dir.take().filter(|(path, _)| *path == file.dir) {
             Some((_, dir)) => dir,
             None => Dir::open(&file.dir)?,
@@ -165,6 +180,10 @@ impl<'a> Reader<'a> {
         let (_, dir) = self.dir.insert((&file.dir, dir));
         let opened = dir.open_file(&file.name)?;
         let mut end = opened.metadata()?.len();
+        if end > FILE_BYTES_MAX {
+            return Err(passed_over(format!("it has {end} bytes")));
+        }
+        let mut holes = 0;
         self.rest.clear();
         let mut is_whole = false; // What is behind the last line feed is not whole yet.
         while end > 0 {
@@ -180,6 +199,13 @@ impl<'a> Reader<'a> {
             }
             self.split(&mut is_whole, each);
             end = begin;
+            holes += usize::from(self.block.iter().all(|byte| *byte == 0));
+            if holes > HOLES_MAX {
+                return Err(passed_over("it has a hole"));
+            }
+            if Instant::now() >= until && end > 0 {
+                return Err(took_too_long());
+            }
         }
         if is_whole {
             each(&self.rest);
@@ -205,6 +231,14 @@ impl<'a> Reader<'a> {
             self.rest.extend_from_slice(&self.block[..end]);
         }
     }
+}
+
+fn passed_over(why: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{why}: the rest of it is passed over"))
+}
+
+fn took_too_long() -> io::Error {
+    passed_over(format!("reading took {} s", READ_MAX.as_secs()))
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -271,6 +305,42 @@ mod tests {
     fn what_is_too_long_to_be_ours_is_passed_over_in_little_memory() {
         let content = [b"y".repeat(3 * BLOCK), b"\nours\n".to_vec()].concat();
         assert_eq!(all(&content, &Sieve::default()).last().unwrap(), b"ours");
+    }
+
+    #[test]
+    fn a_file_with_holes_is_passed_over_and_hides_no_other() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str| IndexFile {
+            dir: place.path().to_owned(),
+            name: name.to_owned(),
+            user: "u".into(),
+            place: "h".into(),
+            is_local: false,
+        };
+        let files = [file("long"), file("hole"), file("good")];
+        for (file, bytes) in files.iter().zip([1 << 40, 1 << 30, 0]) {
+            let path = place.path().join(&file.name);
+            let made = fs_err::File::create(&path).unwrap();
+            made.set_len(bytes).unwrap();
+            let line = format!("\n{}\n", file.name);
+            made.write_all_at(line.as_bytes(), bytes).unwrap();
+        }
+        let reads = AtomicUsize::new(0);
+        let tick = || {
+            reads.fetch_add(1, Ordering::Relaxed);
+        };
+        let (states, troubles) = scan(&files, &Sieve::default(), &tick, Lines::default);
+        assert!(reads.into_inner() < 30, "1 GiB has 1024 blocks");
+        let mut passed: Vec<_> = troubles
+            .iter()
+            .filter_map(|one| one.path.file_name())
+            .collect();
+        passed.sort();
+        assert_eq!(passed, ["hole", "long"]);
+        let lines = || states.iter().flat_map(|lines| &lines.0);
+        for (name, is_read) in [(&b"good"[..], true), (b"hole", true), (b"long", false)] {
+            assert_eq!(lines().any(|line| line == name), is_read, "{name:?}");
+        }
     }
 
     #[test]

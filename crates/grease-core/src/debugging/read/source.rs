@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::collect::{Collected, Collector};
+use super::collect::{Collected, Collector, Key};
 use super::heartbeat::Hosts;
 use super::local::{Kept, Spool};
 use super::query::{Query, covers};
@@ -168,7 +168,7 @@ impl Sources<'_> {
                 files.extend(entries.into_iter().filter_map(|entry| {
                     Some(IndexFile {
                         dir: path.clone(),
-                        place: entry.name.strip_suffix(".jsonl")?.into(),
+                        place: layout::host_of_index(entry.name.strip_suffix(".jsonl")?).into(),
                         name: entry.name,
                         user: user.clone(),
                         is_local: false,
@@ -235,7 +235,7 @@ impl Sources<'_> {
             all = self.add_old(all, query, &hosts, (root.as_ref(), &users), days.0);
         }
         let Collected { runs, matched } = all.finish_with(|run| {
-            run.state = match lives.get(&run.id) {
+            run.state = match lives.get(&(run.id, run.user.clone())) {
                 Some(true) if run.is_executing => State::Executing,
                 Some(true) => State::Pending,
                 Some(false) => State::Lost(None),
@@ -257,7 +257,7 @@ impl Sources<'_> {
         spool: &Spool,
         (first, last): (&str, &str),
         all: &mut Collector<'_>,
-        lives: &mut HashMap<RunId, bool>,
+        lives: &mut HashMap<Key, bool>,
     ) {
         let file = spool.as_file();
         let begins = |id: RunId| id.drawn_at().map(layout::day);
@@ -267,10 +267,12 @@ impl Sources<'_> {
                 && ends(kept.id).is_none_or(|day| *day >= *first)
         };
         for kept in spool.kept() {
+            let key = (kept.id, spool.user.clone());
+            let has_ended = all.has_ended(&key);
             if let Some(is_alive) = kept.lives {
-                lives.insert(kept.id, is_alive);
+                lives.insert(key, is_alive);
             }
-            if !all.has_ended(kept.id) && (kept.lives.is_some() || is_near(&kept)) {
+            if !has_ended && (kept.lives.is_some() || is_near(&kept)) {
                 for line in kept.lines() {
                     all.take(&file, &line);
                 }
@@ -288,15 +290,16 @@ impl Sources<'_> {
         (root, users): (Option<&Dir>, &[Arc<str>]),
         first: &str,
     ) -> Collector<'q> {
-        let known: std::collections::HashSet<RunId> = all.open_runs().map(|run| run.id).collect();
+        let open = all.open_runs().map(|run| (run.id, run.user.clone()));
+        let known: std::collections::HashSet<Key> = open.collect();
         let mut sieve = Sieve::default();
         let mut days = Vec::new();
-        let ids = hosts
+        let live = hosts
             .live()
             .into_iter()
-            .filter_map(|id| id.parse::<RunId>().ok());
-        for id in ids
-            .filter(|id| !known.contains(id) && !all.has_ended(*id))
+            .filter_map(|(user, id)| Some((id.parse::<RunId>().ok()?, user.clone())));
+        for (id, _) in live
+            .filter(|key| !known.contains(key) && !all.has_ended(key))
             .take(OLD_RUNS_MAX)
         {
             let Some(day) = id.drawn_at().map(layout::day).filter(|day| **day < *first) else {

@@ -34,6 +34,12 @@ pub struct Facts {
     pub modified: Duration,
 }
 
+impl From<OwnedFd> for Dir {
+    fn from(dir: OwnedFd) -> Self {
+        Self(dir)
+    }
+}
+
 impl Dir {
     /// Opens a directory that the config names; a link in its path is the administrator's.
     pub fn open(path: &Path) -> io::Result<Self> {

@@ -28,6 +28,9 @@ pub const LATEST: &str = "latest";
 /// Directory of the heartbeats.
 pub const HOSTS: &str = "hosts";
 
+/// What the names of files begin with that are kept beside those that were written anew.
+const KEPT: &str = "kept-";
+
 /// Longest name that a text is made into; some file systems allow no more than 143 bytes.
 const NAME_BYTES_MAX: usize = 100;
 
@@ -59,6 +62,22 @@ pub fn index(day: &str, host: &str) -> PathBuf {
     Path::new(day)
         .join(INDEX)
         .join(format!("{}.jsonl", file_name(host)))
+}
+
+/// The name, in the same directory, under which a file of the share is kept that has what its host has
+/// lost; `id` tells it from others.
+pub fn kept(path: &Path, id: RunId) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{KEPT}{id}.{name}"))
+}
+
+/// The host whose index has this name, without its extension.
+pub fn host_of_index(stem: &str) -> &str {
+    let kept = stem.strip_prefix(KEPT);
+    match kept.and_then(|rest| rest.split_once('.')) {
+        Some((id, host)) if id.parse::<RunId>().is_ok() => host,
+        _ => stem,
+    }
 }
 
 /// The link to the last log of a job.
@@ -109,6 +128,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_beside_an_index_is_of_the_same_host() {
+        let path = kept(&index("2026-11-24", "dp-007.x"), RunId::new());
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert_eq!(host_of_index(stem), "dp-007.x");
+        for name in ["dp-007", "kept-it.x", "kept-"] {
+            assert_eq!(host_of_index(name), name);
+        }
+    }
 
     #[test]
     fn names_tell_when_what_and_where() {

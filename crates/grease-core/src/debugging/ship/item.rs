@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
+use super::bookmark::Bookmark;
 use super::mirror::{Fault, Mirror};
 use super::patience::Patience;
 use super::place::SHIPPED;
@@ -81,6 +82,8 @@ pub(super) struct Run {
     pub(super) is_linked: bool,
     pub(super) is_level: bool,
     pub(super) patience: Patience,
+    /// The same for its digest: neither waits for the other.
+    pub(super) digest_patience: Patience,
     /// When its live log is to be flushed again, since boot.
     pub(super) due: Duration,
     /// When what the local disk has of it was written.
@@ -102,6 +105,7 @@ impl Run {
             is_linked: false,
             is_level: false,
             patience: Patience::default(),
+            digest_patience: Patience::default(),
             due: Duration::ZERO,
             saved: None,
         };
@@ -166,9 +170,9 @@ impl Run {
     /// The mirror of its log.
     pub(super) fn mirror(&mut self, path: &Path) -> Result<&mut Mirror, Fault> {
         if self.mirror.is_none() {
-            let is_new = read_bookmark(&self.dir.join(BOOKMARK)) == 0;
+            let before = Bookmark::read(&self.dir.join(BOOKMARK));
             let log = self.dir.join(journal::LOG);
-            let mirror = Mirror::new(&log, path.to_owned(), false, is_new);
+            let mirror = Mirror::new(&log, path.to_owned(), false, Some(&before));
             self.mirror = Some(mirror.map_err(Fault::Local)?);
         }
         Ok(self.mirror.as_mut().expect("just made"))
@@ -177,17 +181,17 @@ impl Run {
     /// Notes how much of the log is on the share.
     pub(super) fn bookmark(&self) {
         if let Some(mirror) = &self.mirror {
-            write_bookmark(&self.dir.join(BOOKMARK), mirror.offset());
+            mirror.bookmark().write(&self.dir.join(BOOKMARK));
         }
     }
 
     /// Bytes of its log that are not on the share.
     pub(super) fn pending(&self) -> u64 {
         if let Some(mirror) = &self.mirror {
-            return mirror.length().unwrap_or(0).saturating_sub(mirror.offset());
+            return mirror.length().unwrap_or(0).abs_diff(mirror.offset());
         }
         let length = fs_err::metadata(self.dir.join(journal::LOG)).map_or(0, |found| found.len());
-        length.saturating_sub(read_bookmark(&self.dir.join(BOOKMARK)))
+        length.abs_diff(Bookmark::read(&self.dir.join(BOOKMARK)).offset)
     }
 
     /// The digest to publish, and where.
@@ -330,22 +334,24 @@ impl Day {
         })
     }
 
-    /// Bytes that are not on the share.
+    /// Bytes that are not on the share; or that were lost here, since then it is to be compared.
     pub(super) fn pending(&self) -> u64 {
         let length = fs_err::metadata(&self.path).map_or(0, |found| found.len());
         let offset = match &self.mirror {
             Some(mirror) => mirror.offset(),
-            None => read_bookmark(&self.bookmark_path()),
+            None => Bookmark::read(&self.bookmark_path()).offset,
         };
-        length.saturating_sub(offset)
+        length.abs_diff(offset)
     }
 
     /// The mirror of the file; `host` is the name of the host on the share.
     pub(super) fn mirror(&mut self, host: &str) -> Result<&mut Mirror, Fault> {
+        let path = layout::index(&self.name, host);
+        // One that was removed is not the one that others write to now.
+        self.mirror = self.mirror.take().filter(|mirror| mirror.is_of(&self.path));
         if self.mirror.is_none() {
-            let is_new = read_bookmark(&self.bookmark_path()) == 0;
-            let path = layout::index(&self.name, host);
-            let mirror = Mirror::new(&self.path, path, true, is_new);
+            let before = Bookmark::read(&self.bookmark_path());
+            let mirror = Mirror::new(&self.path, path, true, Some(&before));
             self.mirror = Some(mirror.map_err(Fault::Local)?);
         }
         Ok(self.mirror.as_mut().expect("just made"))
@@ -353,7 +359,7 @@ impl Day {
 
     pub(super) fn bookmark(&self) {
         if let Some(mirror) = &self.mirror {
-            write_bookmark(&self.bookmark_path(), mirror.offset());
+            mirror.bookmark().write(&self.bookmark_path());
         }
     }
 
@@ -362,7 +368,7 @@ impl Day {
         let length = root.length(&layout::index(&self.name, host))?.unwrap_or(0);
         let brought = match &self.mirror {
             Some(mirror) => mirror.offset(),
-            None => read_bookmark(&self.bookmark_path()),
+            None => Bookmark::read(&self.bookmark_path()).offset,
         };
         Ok(length >= brought)
     }
@@ -370,7 +376,7 @@ impl Day {
     /// Has all of it compared with what is on the share, and brought where that is not there.
     pub(super) fn doubt(&mut self) {
         self.mirror = None;
-        write_bookmark(&self.bookmark_path(), 0);
+        Bookmark::default().write(&self.bookmark_path());
     }
 
     fn bookmark_path(&self) -> PathBuf {
@@ -378,16 +384,10 @@ impl Day {
     }
 }
 
-fn read_bookmark(path: &Path) -> u64 {
-    let text = sys::fs::read_bounded(path, 64);
-    text.ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(0)
-}
-
-/// A bookmark is for people and for a first guess: it is never believed.
-fn write_bookmark(path: &Path, offset: u64) {
-    super::place::replace(path, offset.to_string().as_bytes()).ok();
+/// Whether a file of the index is on the share, as long as it is.
+pub fn is_brought(path: &Path) -> bool {
+    let length = fs_err::metadata(path).map_or(0, |found| found.len());
+    Bookmark::read(&path.with_extension("off")).offset == length
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! One writer for each file, explicit offsets, `fsync`, then the next bytes: whatever dies meanwhile, it
 //! goes on. After a start or a surprise nothing is believed: both files are compared, and what is not
-//! the same is cut off and written again.
+//! the same is cut off and written again. But what this host had and has lost is never cut off: the copy is
+//! kept under another name then.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -11,8 +12,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 use rustix::io::{Errno, Result};
 
+use super::bookmark::Bookmark;
 use super::reader::{BLOCK, Reader};
 use super::root::{How, Root};
+use crate::debugging::share::layout;
+use crate::model::RunId;
 
 /// Most bytes that are compared in one step; other files wait for that long.
 const COMPARE_BYTES_MAX: u64 = 64 << 20;
@@ -78,23 +82,33 @@ pub(super) struct Mirror {
     trust: Trust,
     /// Bytes from the beginning that were read back and are right.
     verified: u64,
+    /// Bytes from the beginning that were brought from this file before, if it is that file still; all,
+    /// once this process has brought some, and knows what it wrote.
+    ours: u64,
 }
 
 impl Mirror {
-    /// Mirrors a local file to `path` below the user's directory; `is_new` if nothing was brought there
-    /// before, which saves a look.
-    pub(super) fn new(local: &Path, path: PathBuf, shared: bool, is_new: bool) -> Result<Self> {
+    /// Mirrors a local file to `path` below the user's directory; `before` is what was brought of it, if
+    /// that is known. Of what is new, the copy need not be looked at.
+    pub(super) fn new(
+        local: &Path,
+        path: PathBuf,
+        shared: bool,
+        before: Option<&Bookmark>,
+    ) -> Result<Self> {
         let flags = rustix::fs::OFlags::RDONLY
             | rustix::fs::OFlags::NOFOLLOW
             | rustix::fs::OFlags::NONBLOCK
             | rustix::fs::OFlags::CLOEXEC;
         let local = rustix::fs::open(local, flags, rustix::fs::Mode::empty())?;
+        let fitting = before.filter(|before| before.fits(&local));
         Ok(Self {
+            ours: fitting.map_or(0, |before| before.offset),
             local,
             path,
             shared,
             copy: None,
-            trust: if is_new {
+            trust: if before.is_some_and(|before| before.offset == 0) {
                 Trust::Known(0)
             } else {
                 Trust::None { compared: 0 }
@@ -114,6 +128,18 @@ impl Mirror {
     /// Bytes that there are here.
     pub(super) fn length(&self) -> std::result::Result<u64, Fault> {
         length(&self.local).map_err(Fault::Local)
+    }
+
+    /// The bookmark of what is on the share.
+    pub(super) fn bookmark(&self) -> Bookmark {
+        Bookmark::of(&self.local, self.offset())
+    }
+
+    /// Whether the file at `path` is the one that is mirrored: others may have removed that.
+    pub(super) fn is_of(&self, path: &Path) -> bool {
+        let found =
+            rustix::fs::lstat(path).and_then(|at| Ok((at, rustix::fs::fstat(&self.local)?)));
+        found.is_ok_and(|(at, local)| (at.st_dev, at.st_ino) == (local.st_dev, local.st_ino))
     }
 
     /// Believes nothing any more, and holds nothing open.
@@ -153,6 +179,7 @@ impl Mirror {
         let bytes = self.read(offset, bytes_max)?;
         if bytes.is_empty() {
             if self.length()? < offset {
+                self.ours = 0;
                 return Err(Fault::Surprise("the local copy was cut"));
             }
             return Ok(Step::Level);
@@ -188,10 +215,11 @@ impl Mirror {
             ));
         }
         self.trust = Trust::Known(end);
+        self.ours = u64::MAX;
         Ok(Step::More)
     }
 
-    /// Compares what is on the share with what is here, and cuts off what is not the same.
+    /// Compares what is on the share with what is here, and cuts off what is not the same; or keeps it.
     fn compare(&mut self, root: &Root, from: u64) -> std::result::Result<Step, Fault> {
         let path = self.path.clone();
         let Some(mut reader) = Reader::open(root, &path)? else {
@@ -201,6 +229,10 @@ impl Mirror {
         let end = self.length()?.min(reader.length);
         let equal = self.common(&mut reader, from, end)?;
         if equal == end || equal < end.min(from + COMPARE_BYTES_MAX) {
+            if reader.length > equal && equal >= self.ours {
+                // Nobody has these bytes but the share: the file here is what was damaged.
+                return self.keep(root);
+            }
             if reader.length > equal {
                 let copy = open_copy(root, &path)?;
                 rustix::fs::ftruncate(&copy, equal)?;
@@ -211,6 +243,18 @@ impl Mirror {
             self.trust = Trust::None { compared: equal };
         }
         self.verified = equal;
+        Ok(Step::More)
+    }
+
+    /// Gives the copy another name, so that it stays, and begins anew.
+    fn keep(&mut self, root: &Root) -> std::result::Result<Step, Fault> {
+        let kept = layout::kept(&self.path, RunId::new());
+        root.rename(&self.path, &kept)?;
+        let (path, kept) = (self.path.display(), kept.display());
+        tracing::warn!("`{path}` on the share has what this host has not: it is kept as `{kept}`");
+        self.trust = Trust::Known(0);
+        self.verified = 0;
+        self.copy = None;
         Ok(Step::More)
     }
 
@@ -266,6 +310,9 @@ impl Mirror {
         let mut block = Reader::block_of(from);
         while block < end {
             let ours = self.read(block, BLOCK)?;
+            if (ours.len() as u64) < (end - block).min(BLOCK as u64) {
+                return Err(Fault::Surprise("the local copy is being written to"));
+            }
             let theirs = reader.block(block)?;
             let both = ours.iter().zip(theirs);
             let equal = both.take_while(|(one, other)| one == other).count();
@@ -357,7 +404,7 @@ mod tests {
 
         /// A new shipper never knows whether something is there.
         fn mirror(&mut self) -> &mut Mirror {
-            let make = || Mirror::new(&self.local, COPY.into(), false, false).unwrap();
+            let make = || Mirror::new(&self.local, COPY.into(), false, None).unwrap();
             self.mirror.get_or_insert_with(make)
         }
 
@@ -488,9 +535,50 @@ mod tests {
     }
 
     #[test]
+    fn what_this_host_has_lost_stays_on_the_share() {
+        let mut case = Case::new();
+        case.append(b"one\ntwo\nthree\n");
+        case.finish();
+        let brought = case.mirror().bookmark();
+        for (local, before) in [
+            ("one\n", Some(brought)), // A power failure took its end.
+            ("four\n", None),         // Lost with its bookmark, and begun anew.
+        ] {
+            case.mirror = None;
+            fs_err::write(&case.local, local).unwrap();
+            let mirror = Mirror::new(&case.local, COPY.into(), false, before.as_ref());
+            case.mirror = Some(mirror.unwrap());
+            case.finish();
+            assert_eq!(fs_err::read_to_string(case.copy()).unwrap(), local);
+        }
+        let dir = case.copy().parent().unwrap().to_owned();
+        let texts = fs_err::read_dir(dir).unwrap();
+        let mut texts: Vec<String> = texts
+            .map(|entry| fs_err::read_to_string(entry.unwrap().path()).unwrap())
+            .collect();
+        texts.sort();
+        assert_eq!(texts, ["four\n", "one\n", "one\ntwo\nthree\n"]);
+    }
+
+    #[test]
+    fn what_another_changed_is_mended_where_it_is_by_the_next_shipper() {
+        let mut case = Case::new();
+        case.append(b"one\ntwo\n");
+        case.finish();
+        let brought = case.mirror().bookmark();
+        fs_err::write(case.copy(), b"one\ntwX\n").unwrap();
+        let mirror = Mirror::new(&case.local, COPY.into(), false, Some(&brought));
+        case.mirror = Some(mirror.unwrap());
+        case.finish();
+        let dir = case.copy().parent().unwrap().to_owned();
+        assert_eq!(fs_err::read_dir(dir).unwrap().count(), 1);
+    }
+
+    #[test]
     fn nothing_is_read_here_while_another_may_take_it_back() {
         let mut case = Case::new();
-        case.mirror = Some(Mirror::new(&case.local, COPY.into(), true, true).unwrap());
+        case.mirror =
+            Some(Mirror::new(&case.local, COPY.into(), true, Some(&Bookmark::default())).unwrap());
         let writer = fs_err::File::open(&case.local).unwrap();
         writer.lock().unwrap();
         case.append(b"half a li");

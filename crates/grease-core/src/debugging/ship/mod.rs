@@ -4,6 +4,8 @@
 //! its greaserun notices. There is one for each user and host, by a lock in the spool. What it does
 //! not bring today stays in the spool, and it or another one brings it later.
 
+mod bookmark;
+mod burial;
 mod chunk;
 mod gate;
 mod heartbeat;
@@ -28,10 +30,11 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Logs;
 
-pub use outset::run;
+pub use item::is_brought;
+pub use outset::{run, take_task};
 pub use place::{Waited, is_running, wait_shipped, wake};
 pub use scan::backlog;
-pub use start::start;
+pub use start::{SWEEP, start};
 pub use state::{State, Word, state};
 
 /// First argument by which a program knows that it is the shipper.
@@ -53,4 +56,8 @@ pub struct Task {
     pub user: String,
     /// The host's name.
     pub host: String,
+    /// The directory of all local state, if the config names one.
+    pub state_dir: Option<PathBuf>,
+    /// Where scratch directories are made.
+    pub scratch_root: PathBuf,
 }

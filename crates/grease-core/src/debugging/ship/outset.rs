@@ -33,15 +33,23 @@ pub fn run(stage: Option<&std::ffi::OsStr>) -> u8 {
     if stage.is_none_or(|stage| stage != DETACHED) {
         return u8::from(detach().is_err()) * 71;
     }
-    let mut text = String::new();
-    let read = io::stdin().take(TASK_BYTES_MAX).read_to_string(&mut text);
-    let task: Task = match read.map(|_| serde_json::from_str(&text)) {
-        Ok(Ok(task)) => task,
-        Ok(Err(_)) | Err(_) => return 64, // It is started by our own programs alone.
+    let Some(task) = take_task() else {
+        return 64; // It is started by our own programs alone.
     };
     settle();
-    keep_diagnostics(&task);
     ship(task).map_or(74, |()| 0)
+}
+
+/// Reads the task on standard input; what is told from then on is kept in its spool.
+pub fn take_task() -> Option<Task> {
+    let mut text = String::new();
+    io::stdin()
+        .take(TASK_BYTES_MAX)
+        .read_to_string(&mut text)
+        .ok()?;
+    let task = serde_json::from_str(&text).ok()?;
+    keep_diagnostics(&task);
+    Some(task)
 }
 
 /// Nobody reads what a shipper prints.
@@ -49,6 +57,7 @@ fn keep_diagnostics(task: &Task) {
     let redactor = Redactor::new(&task.logs.redact, &Env::read(), &[]);
     let mask: Mask = Arc::new(move |text| redactor.text(text));
     diagnostics::keep(Some(&task.spool), "shipper", &mask, None);
+    diagnostics::tell_of_panics();
 }
 
 /// Takes the lock, and ships until there is nothing to do.

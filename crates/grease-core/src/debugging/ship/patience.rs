@@ -9,6 +9,14 @@ use super::mirror::Fault;
 /// Part of a pause that is left to chance, so that a farm does not come back as one.
 const JITTER: f64 = 0.2;
 
+/// Whether an error is of the place where something is to be, and says nothing of others.
+pub(super) fn is_of_one_place(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::ACCESS | Errno::PERM | Errno::ISDIR | Errno::NOTDIR | Errno::EXIST | Errno::LOOP
+    )
+}
+
 /// First pause and longest one, by what went wrong.
 fn pauses(fault: &Fault) -> (Duration, Duration) {
     let minute = Duration::from_mins(1);
@@ -22,9 +30,11 @@ fn pauses(fault: &Fault) -> (Duration, Duration) {
 }
 
 /// Until when something is left alone.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Patience {
     failures: u32,
+    /// Why the share refused it last, in words.
+    why: Option<String>,
     /// Time since boot.
     until: Duration,
 }
@@ -36,6 +46,20 @@ impl Patience {
 
     pub(super) fn until(&self) -> Duration {
         self.until
+    }
+
+    /// Whether it failed when it was tried last.
+    pub(super) fn is_tried(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Why the share refuses it, until it went well.
+    pub(super) fn why(&self) -> Option<&String> {
+        self.why.as_ref()
+    }
+
+    pub(super) fn is_refused(&mut self, why: String) {
+        self.why = Some(why);
     }
 
     pub(super) fn went_well(&mut self) {

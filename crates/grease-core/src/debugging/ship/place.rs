@@ -160,6 +160,8 @@ pub fn wait_shipped(
         let now = clock::since_boot();
         let trouble = state::state(spool).and_then(|state| state.trouble(now));
         match trouble {
+            // It was killed meanwhile, and the next one has not told anything yet.
+            Some(Trouble::Stuck(_)) if !is_running(spool) => {}
             Some(Trouble::Stuck(text) | Trouble::Refused(text)) => return Waited::NotYet(text),
             None => {}
         }

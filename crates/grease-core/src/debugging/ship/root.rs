@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, StatxFlags, Uid};
 use rustix::io::{Errno, Result};
 
+use crate::debugging::share::dir::Dir;
 use crate::debugging::share::layout;
 
 /// Who may read what is written.
@@ -104,6 +105,11 @@ impl Root {
     pub(super) fn open_path(path: &Path) -> Result<OwnedFd> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         rustix::fs::openat(CWD, path, flags, Mode::empty())
+    }
+
+    /// The root itself, once more: what is done by it is done to the share whose marker was seen.
+    pub(super) fn again(&self) -> std::io::Result<Dir> {
+        Ok(Dir::from(self.dir.try_clone()?))
     }
 
     /// Whether `other` is the same directory.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{QUANTUM, Rank, Run};
 use super::mirror::{Fault, Mirror, Step};
-use super::patience::Patience;
+use super::patience::{Patience, is_of_one_place};
 use super::root::Root;
 use super::shipper::Shipper;
 use super::{gate, publish};
@@ -25,6 +25,7 @@ const VERIFIED_RUNS: usize = 32;
 impl Shipper {
     /// One round; returns whether there may be more to do at once.
     pub(super) fn round(&mut self, root: &Root, path: &Path) -> bool {
+        self.failed_at.clear();
         if !self.beat(root, path) {
             return false;
         }
@@ -37,7 +38,7 @@ impl Shipper {
         }
         if let Some(telling) = &self.telling {
             self.state.begin("alerts");
-            telling.ask_share(path, &layout::file_name(&self.task.user));
+            telling.ask_share(root.again(), &layout::file_name(&self.task.user));
         }
         has_moved
     }
@@ -90,7 +91,7 @@ impl Shipper {
                 let done = day
                     .mirror(&host)
                     .and_then(|mirror| self.bring(&what, mirror, root, INDEX_BYTES));
-                has_moved |= self.judge(&what, &mut day.patience, &done);
+                has_moved |= self.judge(layout::INDEX, &what, &mut day.patience, &done);
                 day.bookmark();
             }
             self.work.days.insert(key, day);
@@ -101,12 +102,16 @@ impl Shipper {
     /// Publishes the digests of failures.
     fn digests(&mut self, root: &Root) -> bool {
         let now = clock::since_boot();
-        let is_wanted = |run: &&Run| run.has_digest == Some(true) && run.patience.is_over(now);
+        let is_wanted =
+            |run: &&Run| run.has_digest == Some(true) && run.digest_patience.is_over(now);
         let runs = self.work.runs.values().filter(is_wanted).map(|run| run.id);
         let mut has_moved = false;
         for id in runs.collect::<Vec<_>>() {
-            let Some(mut run) = self.work.runs.remove(&id).filter(|_| !self.is_out()) else {
+            if self.is_out() {
                 break;
+            }
+            let Some(mut run) = self.work.runs.remove(&id) else {
+                continue;
             };
             run.facts(&self.task.host);
             match run.digest() {
@@ -114,7 +119,8 @@ impl Shipper {
                     let what = format!("the digest of {id}");
                     self.state.begin(what.clone());
                     let done = publish::once_and_whole(root, &path, text.as_bytes());
-                    if self.judge(&what, &mut run.patience, &done.map(|()| true)) {
+                    let done = done.map(|()| true);
+                    if self.judge(layout::FAILED, &what, &mut run.digest_patience, &done) {
                         run.has_digest = Some(false);
                         has_moved = true;
                     }
@@ -141,7 +147,8 @@ impl Shipper {
             };
             let what = format!("the log of {id}");
             let done = self.log(&what, &mut run, root);
-            has_moved |= self.judge(&what, &mut run.patience, &done);
+            let place = place_of(&mut run, &self.task.host);
+            has_moved |= self.judge(&place, &what, &mut run.patience, &done);
             let is_rest = run.rank() == Rank::Rest;
             self.work.runs.insert(id, run);
             if is_rest && self.is_called() {
@@ -151,7 +158,7 @@ impl Shipper {
         has_moved
     }
 
-    /// The runs whose logs have their turn, in this order.
+    /// The runs whose logs have their turn, in this order; those that failed before after all others.
     fn due(&self, now: Duration) -> Vec<RunId> {
         let is_due = |run: &&Run| {
             let is_time = || {
@@ -160,18 +167,17 @@ impl Shipper {
             };
             !run.is_level && run.patience.is_over(now) && is_time()
         };
-        let mut due: Vec<(Rank, RunId)> = Vec::new();
+        let runs = self.work.runs.values().filter(is_due);
+        let mut due: Vec<_> = runs
+            .map(|run| (run.patience.is_tried(), run.rank(), run.id))
+            .collect();
+        due.sort_unstable();
         let mut rest = 0;
-        for run in self.work.runs.values() {
-            let rank = run.rank();
-            if (rank == Rank::Rest && rest >= REST_RUNS) || !is_due(&run) {
-                continue;
-            }
-            rest += usize::from(rank == Rank::Rest);
-            due.push((rank, run.id));
-        }
-        due.sort();
-        due.into_iter().map(|(_, id)| id).collect()
+        due.retain(|(_, rank, _)| {
+            rest += usize::from(*rank == Rank::Rest);
+            *rank != Rank::Rest || rest <= REST_RUNS
+        });
+        due.into_iter().map(|(.., id)| id).collect()
     }
 
     fn log(&mut self, what: &str, run: &mut Run, root: &Root) -> Result<bool, Fault> {
@@ -193,7 +199,13 @@ impl Shipper {
         let has_moved = done?;
         if is_there && !run.is_linked {
             self.state.begin(format!("the link to {what}"));
-            publish::latest(root, &facts.job, &facts.log, run.id)?;
+            match publish::latest(root, &facts.job, &facts.log, run.id) {
+                // Something else is in its place: it is for people, and nothing waits for it.
+                Err(errno) if is_of_one_place(errno) => {
+                    tracing::warn!("the link to {what}: {}", Fault::Share(errno));
+                }
+                linked => linked?,
+            }
             run.is_linked = true;
         }
         if is_whole {
@@ -261,7 +273,8 @@ impl Shipper {
             if !is_verified {
                 run.is_level = done.is_ok(); // What is wrong is brought anew.
             }
-            has_moved |= self.judge(&what, &mut run.patience, &done.map(|_| true));
+            let place = place_of(&mut run, &self.task.host);
+            has_moved |= self.judge(&place, &what, &mut run.patience, &done.map(|_| true));
             let marked = is_verified.then(|| run.mark_shipped());
             self.work.runs.insert(id, run);
             match marked {
@@ -289,7 +302,8 @@ impl Shipper {
                 self.state.begin(what.clone());
                 let done = mirror.verify(root);
                 is_whole &= done == Ok(Step::Level);
-                self.judge(&what, &mut day.patience, &done.map(|_| true));
+                let done = done.map(|_| true);
+                self.judge(layout::INDEX, &what, &mut day.patience, &done);
             }
             self.work.days.insert(key, day);
         }
@@ -297,7 +311,13 @@ impl Shipper {
     }
 
     /// Takes note of how something went; returns whether it went on.
-    fn judge(&mut self, what: &str, patience: &mut Patience, done: &Result<bool, Fault>) -> bool {
+    fn judge(
+        &mut self,
+        place: &str,
+        what: &str,
+        patience: &mut Patience,
+        done: &Result<bool, Fault>,
+    ) -> bool {
         match done {
             Ok(has_moved) => {
                 if *has_moved {
@@ -307,9 +327,16 @@ impl Shipper {
                 *has_moved
             }
             Err(fault) => {
-                self.failed(what, patience, fault);
+                self.failed_at(place, what, patience, fault);
                 false
             }
         }
     }
+}
+
+/// Where the log of a run is, for what fails there: all of its job's are in one directory.
+fn place_of(run: &mut Run, host: &str) -> String {
+    let facts = run.facts(host);
+    let dir = facts.and_then(|facts| facts.log.parent());
+    dir.unwrap_or(Path::new(layout::LOGS)).display().to_string()
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::item::{Day, Run};
+use super::patience::Patience;
 use super::place::SHIPPED;
 use crate::model::RunId;
 use crate::registry::Registry;
@@ -76,17 +77,18 @@ impl Work {
 
     /// The directories of runs that were shipped not long ago, to be looked at again.
     pub(super) fn in_doubt(&self, spool: &Path) -> Vec<(RunId, PathBuf)> {
-        let now = SystemTime::now();
-        let is_young = |dir: &Path| {
-            let shipped = fs_err::metadata(dir.join(SHIPPED)).and_then(|found| found.modified());
-            shipped.is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age < DOUBT))
-        };
         let sealed = Registry::new(spool.to_owned()).sealed();
         let runs = sealed
             .into_iter()
             .filter_map(|dir| Some((run_of(&dir)?, dir)));
-        runs.filter(|(id, dir)| self.shipped.contains(id) && is_young(dir))
+        runs.filter(|(id, dir)| self.shipped.contains(id) && is_young(&dir.join(SHIPPED)))
             .collect()
+    }
+
+    /// The days of the index that were written to not long ago, to be looked at again.
+    pub(super) fn days_in_doubt(&mut self) -> impl Iterator<Item = &mut Day> {
+        let days = self.days.values_mut();
+        days.filter(|day| is_young(&day.path))
     }
 
     /// A run is not on the share any more: it is taken up again.
@@ -116,14 +118,33 @@ impl Work {
             }
         });
         let of_days = self.days.values().filter(|day| day.pending() > 0);
-        let all = of_runs.chain(of_days.map(|day| day.patience.until()));
+        let digests = self.runs.values().map(|run| run.digest_patience.until());
+        let all = of_runs
+            .chain(digests)
+            .chain(of_days.map(|day| day.patience.until()));
         all.filter(|at| *at > now).min()
+    }
+
+    /// Why something is not on the share that still fails.
+    pub(super) fn trouble(&self) -> Option<&String> {
+        let of_days = self.days.values().map(|day| &day.patience);
+        let of_runs = self
+            .runs
+            .values()
+            .flat_map(|run| [&run.patience, &run.digest_patience]);
+        of_days.chain(of_runs).find_map(Patience::why)
     }
 
     /// The runs that live, oldest first.
     pub(super) fn live(&self) -> Vec<RunId> {
         let live = self.runs.values().filter(|run| run.lives && !run.is_final);
         live.map(|run| run.id).collect()
+    }
+
+    /// The runs that died without being sealed.
+    pub(super) fn dead(&self) -> Vec<RunId> {
+        let dead = self.runs.values().filter(|run| !run.lives && !run.is_final);
+        dead.map(|run| run.id).collect()
     }
 
     /// How much is not on the share: runs that have ended, and bytes.
@@ -146,6 +167,12 @@ pub fn backlog(spool: &Path) -> u64 {
     let mut work = Work::default();
     work.scan(spool);
     work.backlog().1
+}
+
+/// Whether a file was written not long ago.
+fn is_young(path: &Path) -> bool {
+    let written = fs_err::metadata(path).and_then(|found| found.modified());
+    written.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < DOUBT))
 }
 
 fn run_of(dir: &Path) -> Option<RunId> {

@@ -1,21 +1,24 @@
 //! The loop of a shipper: look, ship, tell, sleep; and its end when there is nothing to do.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 use super::Task;
+use super::burial::Burial;
 use super::chunk::Chunk;
 use super::gate::{self, Probe};
 use super::heartbeat::{Heartbeat, News};
 use super::mirror::Fault;
-use super::patience::Patience;
+use super::patience::{Patience, is_of_one_place};
 use super::place::{self, Place};
 use super::root::{Access, Root};
 use super::scan::Work;
 use super::state::{Teller, Word};
 use super::upkeep::SAVE_EVERY;
+use crate::debugging::share::layout;
 use crate::debugging::tell::Telling;
 use crate::model::RunId;
 use crate::sys::clock;
@@ -29,8 +32,9 @@ const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long those who are told of runs are waited for at the end.
 const TELL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Failures of different things, one after the other, that are the share's and not theirs.
-const FAILURES_OF_SHARE: u32 = 2;
+/// Places where things fail in one round, and nothing goes well, so that it is the share's fault and not
+/// theirs.
+const PLACES_OF_SHARE: usize = 2;
 
 /// A shipper that has the lock.
 pub(super) struct Shipper {
@@ -40,6 +44,7 @@ pub(super) struct Shipper {
     wake: OwnedFd,
     pub(super) state: Teller,
     pub(super) work: Work,
+    burial: Burial,
     pub(super) heart: Heartbeat,
     pub(super) chunk: Chunk,
     access: Access,
@@ -49,7 +54,8 @@ pub(super) struct Shipper {
     probe: Probe,
     /// Until when the share as a whole is left alone.
     share: Patience,
-    failed_in_a_row: u32,
+    /// Where something failed in this round, since something went well.
+    pub(super) failed_at: HashSet<String>,
     /// Whether the share that is open is not to be used any more.
     pub(super) is_lost: bool,
     pub(super) telling: Option<Telling>,
@@ -74,12 +80,13 @@ impl Shipper {
             lock: Some(lock),
             wake,
             work: Work::default(),
+            burial: Burial::default(),
             chunk: Chunk::new(),
             access,
             root: None,
             probe: Probe::default(),
             share: Patience::default(),
-            failed_in_a_row: 0,
+            failed_at: HashSet::new(),
             is_lost: false,
             telling,
             save_at: clock::since_boot() + SAVE_EVERY,
@@ -97,6 +104,7 @@ impl Shipper {
                 self.work.scan(&self.task.spool);
                 scanned_at = Some(now);
             }
+            self.burial.attend(&self.work.dead(), now, &self.task);
             self.save(now);
             let has_moved = self.ship(now, is_woken);
             self.pass_news_on();
@@ -137,7 +145,7 @@ impl Shipper {
         };
         let has_moved = is_needed && self.round(&root, &path);
         if !has_moved && !self.is_out() {
-            self.keep_up(&root, &path);
+            self.keep_up(&root);
         }
         if self.is_lost {
             self.lose();
@@ -155,7 +163,7 @@ impl Shipper {
                     self.heart.forget();
                 }
                 self.state.share_is(&id);
-                self.state.went_well();
+                self.state.went_well(self.work.trouble());
                 self.root = Some(root);
                 self.probe = Probe::default();
             }
@@ -183,13 +191,25 @@ impl Shipper {
 
     /// Something went well.
     pub(super) fn well(&mut self) {
-        self.failed_in_a_row = 0;
+        self.failed_at.clear();
         self.share.went_well();
-        self.state.went_well();
+        self.state.went_well(self.work.trouble());
     }
 
-    /// Something did not go well: it is left alone for a while; if others fail as well, so is the share.
+    /// Something that everything else needs did not go well.
     pub(super) fn failed(&mut self, what: &str, patience: &mut Patience, fault: &Fault) {
+        self.failed_at(what, what, patience, fault);
+    }
+
+    /// Something did not go well: it is left alone for a while. If others fail as well that are at another
+    /// `place`, so is the share; a thing that is forbidden at its place says nothing of others.
+    pub(super) fn failed_at(
+        &mut self,
+        place: &str,
+        what: &str,
+        patience: &mut Patience,
+        fault: &Fault,
+    ) {
         let now = clock::since_boot();
         let draw = RunId::new().draw();
         patience.went_wrong(now, fault, draw);
@@ -198,8 +218,12 @@ impl Shipper {
             Fault::Surprise(_) | Fault::Local(_) => true,
             Fault::Share(errno) => {
                 self.is_lost |= *errno == rustix::io::Errno::STALE;
-                self.failed_in_a_row += 1;
-                if self.failed_in_a_row >= FAILURES_OF_SHARE {
+                patience.is_refused(why.clone());
+                let is_common = [layout::INDEX, what].contains(&place);
+                if is_common || !is_of_one_place(*errno) {
+                    self.failed_at.insert(place.to_owned());
+                }
+                if self.failed_at.len() >= PLACES_OF_SHARE {
                     self.share.went_wrong(now, fault, draw);
                 }
                 self.state.went_wrong(Word::Error, why.clone())
@@ -233,7 +257,11 @@ impl Shipper {
         let is_telling = self.telling.as_ref().is_some_and(Telling::is_busy);
         let lives = || !self.work.live().is_empty();
         let has_work = self.task.root.is_some() && self.work.is_needed();
-        is_telling || has_work || lives()
+        let dies = || {
+            let now = clock::since_boot();
+            self.burial.is_needed(&self.work.dead(), now)
+        };
+        is_telling || has_work || lives() || dies()
     }
 
     fn pass_news_on(&mut self) {

@@ -7,7 +7,7 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use super::{ARGUMENT, Task};
 use crate::sys::env::Env;
@@ -18,6 +18,10 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Second argument of the second stage.
 pub(super) const DETACHED: &str = "detached";
+
+/// Second argument by which a program knows that it is to clean up after dead runs. The first is that of
+/// the shipper, so that no greaserun takes it for a part of its job.
+pub const SWEEP: &str = "sweep";
 
 /// Variables by which others find, and end, what a job of theirs started: Jenkins goes by these.
 const COOKIES: [&str; 4] = [
@@ -55,6 +59,26 @@ pub fn start(task: &Task) -> io::Result<()> {
     drop(stdin);
     first.wait()?;
     written
+}
+
+/// Starts the process that cleans up after dead runs. It is a child of the shipper, in the surroundings of that.
+pub(super) fn sweeper(task: &Task) -> io::Result<Child> {
+    let text = serde_json::to_vec(task).map_err(io::Error::from)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is our own program, and no job"
+    )]
+    let mut child = std::process::Command::new(OWN_PROGRAM)
+        .arg0("greaserun")
+        .args([ARGUMENT, SWEEP])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(&text).ok(); // It ends by itself then.
+    drop(stdin);
+    Ok(child)
 }
 
 /// The first stage: leaves the session of its caller, and what that left open, and starts the second.

@@ -149,9 +149,11 @@ impl Teller {
     }
 
     /// After operations that went well; it is told with the next change, or by [`Self::rest`].
-    pub(super) fn went_well(&mut self) {
+    ///
+    /// `trouble` is why something else still does not.
+    pub(super) fn went_well(&mut self, trouble: Option<&String>) {
         self.now.last_ok = Some(time());
-        self.now.error = None;
+        self.now.error = trouble.cloned();
         self.set(Word::Ok);
     }
 
@@ -205,7 +207,7 @@ mod tests {
         assert_eq!(trouble(now()), None);
         let later = now() + Duration::from_secs(192);
         assert!(matches!(trouble(later), Some(Trouble::Stuck(text)) if text.contains("19")));
-        teller.went_well();
+        teller.went_well(None);
         teller.rest();
         assert_eq!(trouble(later), None);
         assert!(teller.went_wrong(Word::NoShare, "no marker".to_owned()));

@@ -2,7 +2,6 @@
 //! arrived, and what is too old.
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use super::item::Run;
@@ -43,12 +42,12 @@ impl Shipper {
     }
 
     /// Does what is due, if anything.
-    pub(super) fn keep_up(&mut self, root: &Root, path: &Path) {
+    pub(super) fn keep_up(&mut self, root: &Root) {
         if self.is_due("rechecked", DOUBT_EVERY) {
             self.doubt(root);
         }
         if !self.is_out() && self.is_due("expired", EXPIRE_EVERY) {
-            self.expire(path);
+            self.expire(root);
         }
     }
 
@@ -88,9 +87,12 @@ impl Shipper {
             return Ok(());
         };
         self.state.begin("the second look at the index");
-        for day in self.work.days.values_mut().filter(|day| day.is_young()) {
+        for day in self.work.days_in_doubt() {
             if !day.is_there(root, &host)? {
-                tracing::warn!("the index of {} is not whole on the share any more", day.name);
+                tracing::warn!(
+                    "the index of {} is not whole on the share any more",
+                    day.name
+                );
                 day.doubt();
             }
         }
@@ -98,11 +100,13 @@ impl Shipper {
     }
 
     /// Removes and compresses what is old, some of it at a time.
-    fn expire(&mut self, path: &Path) {
+    fn expire(&mut self, root: &Root) {
         self.state.begin("what is too old");
         let user = layout::file_name(&self.task.user);
         let retention = &self.task.logs.retention;
-        let done = expiry::pass(path, &user, retention, Manner::Daily, Budget::default());
+        let done = root.again().and_then(|root| {
+            expiry::pass(&root, &user, retention, Manner::Daily, Budget::default())
+        });
         let is_done = match done {
             Ok((_, report)) => {
                 for problem in &report.problems {

@@ -7,13 +7,14 @@
 
 use std::io;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Before, Turn};
 use crate::debugging::share::dir::Dir;
 use crate::debugging::share::layout;
 use crate::model::RunId;
+use crate::sys::clock;
 
 /// Directory of these files, below that of the user.
 pub const DIRECTORY: &str = "alerts";
@@ -32,6 +33,16 @@ const NAMES_KEPT: u64 = 8;
 
 /// Ends that a state remembers, so that one that comes twice counts once.
 const ENDS_KEPT: usize = 16;
+
+/// How far ahead of ours another host's clock may be; an end of later than that is no later end, or one
+/// clock that is wrong would have a job's failures told by nobody.
+const AHEAD_TIME_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// How much an end may be older than the latest and still be a late one: no host waits longer with one.
+const LATE_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// Largest number of a state that is believed: no job has failed and recovered so often.
+const SEQ_MAX: u64 = 1 << 53;
 
 /// The state of one job, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -85,12 +96,12 @@ enum Step {
     Next(Box<Streak>, u32),
 }
 
-fn step(now: &Streak, end: End<'_>) -> Step {
+/// Decides; `clock` is what time it is here.
+fn step(now: &Streak, end: End<'_>, clock: Timestamp) -> Step {
     if let Some(seen) = now.ends.iter().find(|seen| seen.run == end.run) {
         return Step::Stays(Before::Failures(seen.before));
     }
-    let time = |text: &str| text.parse::<Timestamp>().ok();
-    if time(end.time) < time(&now.time) {
+    if is_late(end.time, &now.time, clock) {
         return Step::Stays(Before::Late);
     }
     let before = now.failures;
@@ -100,7 +111,7 @@ fn step(now: &Streak, end: End<'_>) -> Step {
     let mut next = now.clone();
     next.v = 1;
     end.job.clone_into(&mut next.job);
-    next.seq += 1;
+    next.seq = next.seq.saturating_add(1);
     end.time.clone_into(&mut next.time);
     match end.turn {
         Turn::Failed => {
@@ -121,12 +132,25 @@ fn step(now: &Streak, end: End<'_>) -> Step {
     Step::Next(Box::new(next), before)
 }
 
+/// Whether an end at `time` comes after a later one, at `latest`, was known.
+fn is_late(time: &str, latest: &str, clock: Timestamp) -> bool {
+    let (Ok(time), Ok(latest)) = (time.parse::<Timestamp>(), latest.parse::<Timestamp>()) else {
+        return false;
+    };
+    let behind = latest.duration_since(time);
+    behind.is_positive() && behind < LATE_MAX && latest.duration_since(clock) <= AHEAD_TIME_MAX
+}
+
 /// Notes an end in the directory of a user; tells what was known before.
 pub fn note(user: &Dir, end: End<'_>) -> io::Result<Before> {
+    note_at(user, end, clock::now())
+}
+
+fn note_at(user: &Dir, end: End<'_>, clock: Timestamp) -> io::Result<Before> {
     let dir = user.make_child(DIRECTORY)?;
     let name = format!("{}.json", layout::file_name(end.job));
     for _ in 0..RACES_MAX {
-        match step(&latest(&dir, &name)?, end) {
+        match step(&latest(&dir, &name)?, end, clock) {
             Step::Stays(before) => return Ok(before),
             Step::Next(next, before) => {
                 if publish(&dir, &name, &next)? {
@@ -168,7 +192,8 @@ enum Found {
 fn read(dir: &Dir, name: &str) -> io::Result<Found> {
     match dir.read(name, BYTES_MAX) {
         Ok(bytes) => {
-            let state = serde_json::from_slice(&bytes);
+            let state = serde_json::from_slice::<Streak>(&bytes).ok();
+            let state = state.filter(|state| state.seq < SEQ_MAX);
             Ok(state.map_or(Found::Garbage, |state| Found::State(Box::new(state))))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
@@ -223,6 +248,60 @@ mod tests {
         format!("2026-11-24T10:{minute:02}:00.000000Z")
     }
 
+    /// Notes an end by a clock that is ahead of all the tests' ends.
+    fn at_eleven(user: &Dir, end: End<'_>) -> io::Result<Before> {
+        note_at(user, end, "2026-11-24T11:00:00Z".parse().unwrap())
+    }
+
+    /// A directory of a user in which somebody wrote the state of the job.
+    fn with_state(text: &str) -> (tempfile::TempDir, Dir) {
+        let place = tempfile::tempdir().unwrap();
+        let alerts = place.path().join(DIRECTORY);
+        fs_err::create_dir(&alerts).unwrap();
+        let name = format!("{}.json", layout::file_name("com.acme:etl"));
+        fs_err::write(alerts.join(name), text).unwrap();
+        let user = Dir::open(place.path()).unwrap();
+        (place, user)
+    }
+
+    #[test]
+    fn a_host_whose_clock_is_ahead_does_not_mute_the_others() {
+        for ahead in ["2027-11-24T10:00:00Z", "2026-11-24T11:06:00Z"] {
+            let (_place, user) = with_state(&format!(r#"{{"v":1,"seq":7,"time":"{ahead}"}}"#));
+            let found = [1, 2].map(|number| {
+                let (run, time) = (number.to_string(), minute(number));
+                at_eleven(&user, end(&run, &time, Turn::Failed)).unwrap()
+            });
+            assert_eq!(found, [0, 1].map(Before::Failures), "{ahead}");
+        }
+        for (known, is_late) in [
+            ("2026-11-24T11:04:00Z", true),
+            ("2026-11-24T10:01:00Z", false),
+            ("2026-11-25T11:00:00Z", false),
+            ("no time", false),
+        ] {
+            let (_place, user) = with_state(&format!(r#"{{"v":1,"seq":7,"time":"{known}"}}"#));
+            let found = at_eleven(&user, end("1", &minute(1), Turn::Failed)).unwrap();
+            assert_eq!(found == Before::Late, is_late, "{known}");
+        }
+        // An end of a host whose clock is days behind.
+        let (_place, user) = with_state(r#"{"v":1,"seq":7,"time":"2026-11-24T10:00:00Z"}"#);
+        let behind = end("1", "2026-11-20T10:00:00Z", Turn::Failed);
+        assert_eq!(at_eleven(&user, behind).unwrap(), Before::Failures(0));
+    }
+
+    #[test]
+    fn a_state_with_the_largest_number_is_no_state() {
+        for seq in [u64::MAX, u64::MAX - 1, SEQ_MAX] {
+            let (_place, user) = with_state(&format!(r#"{{"v":1,"seq":{seq},"failures":3}}"#));
+            let found = [1, 2].map(|number| {
+                let (run, time) = (number.to_string(), minute(number));
+                at_eleven(&user, end(&run, &time, Turn::Failed)).unwrap()
+            });
+            assert_eq!(found, [0, 1].map(Before::Failures), "{seq}");
+        }
+    }
+
     #[test]
     fn failures_in_a_row_are_counted_and_an_end_counts_once() {
         let place = tempfile::tempdir().unwrap();
@@ -239,13 +318,16 @@ mod tests {
         .enumerate()
         {
             let (run, time) = (number.to_string(), minute(number));
-            found.push(note(&user, end(&run, &time, turn)).unwrap());
+            found.push(at_eleven(&user, end(&run, &time, turn)).unwrap());
             if number > 0 {
-                assert_eq!(note(&user, end(&run, &time, turn)).unwrap(), found[number]);
+                assert_eq!(
+                    at_eleven(&user, end(&run, &time, turn)).unwrap(),
+                    found[number]
+                );
             }
         }
         assert_eq!(found, [0, 0, 1, 2, 0].map(Before::Failures));
-        let late = note(&user, end("late", &minute(1), Turn::Failed)).unwrap();
+        let late = at_eleven(&user, end("late", &minute(1), Turn::Failed)).unwrap();
         assert_eq!(late, Before::Late);
     }
 
@@ -260,7 +342,8 @@ mod tests {
                     scope.spawn(move || {
                         let user = Dir::open(path).unwrap();
                         barrier.wait();
-                        match note(&user, end(&host.to_string(), &minute(0), Turn::Failed)).unwrap()
+                        match at_eleven(&user, end(&host.to_string(), &minute(0), Turn::Failed))
+                            .unwrap()
                         {
                             Before::Failures(before) => before,
                             Before::Late => panic!("all have one time"),
@@ -279,7 +362,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let user = Dir::open(place.path()).unwrap();
         for number in 0..40 {
-            note(
+            at_eleven(
                 &user,
                 end(&number.to_string(), &minute(number), Turn::Failed),
             )
@@ -296,17 +379,17 @@ mod tests {
     fn what_others_put_there_is_survived() {
         let place = tempfile::tempdir().unwrap();
         let user = Dir::open(place.path()).unwrap();
-        note(&user, end("1", &minute(1), Turn::Failed)).unwrap();
+        at_eleven(&user, end("1", &minute(1), Turn::Failed)).unwrap();
         let alerts = place.path().join("alerts");
         let name = format!("{}.json", layout::file_name("com.acme:etl"));
         // Garbage in the place of the next state, a link in the place of the state.
         fs_err::write(alerts.join(format!("{name}.2")), [0; 100]).unwrap();
-        let found = note(&user, end("2", &minute(2), Turn::Failed)).unwrap();
+        let found = at_eleven(&user, end("2", &minute(2), Turn::Failed)).unwrap();
         assert_eq!(found, Before::Failures(1));
         fs_err::write(place.path().join("secret"), "{}").unwrap();
         fs_err::remove_file(alerts.join(&name)).unwrap();
         std::os::unix::fs::symlink(place.path().join("secret"), alerts.join(&name)).unwrap();
-        let found = note(&user, end("3", &minute(3), Turn::Failed)).unwrap();
+        let found = at_eleven(&user, end("3", &minute(3), Turn::Failed)).unwrap();
         assert_eq!(found, Before::Failures(2));
         assert_eq!(
             fs_err::read_to_string(place.path().join("secret")).unwrap(),

@@ -83,14 +83,14 @@ impl Telling {
         Some(Self(shared))
     }
 
-    /// Asks the share how often jobs failed, for all ends that wait for that; `root` is known to
-    /// be the right one. May hang as the share does, and holds nobody else up then.
-    pub fn ask_share(&self, root: &Path, user: &str) {
+    /// Asks the share how often jobs failed, for all ends that wait for that; `root` is that of the
+    /// right one. May hang as the share does, and holds nobody else up then.
+    pub fn ask_share(&self, root: io::Result<Dir>, user: &str) {
         let items = self.0.lock().teller.state.queue.judgeable();
         if items.is_empty() {
             return;
         }
-        let dir = Dir::open(root).and_then(|root| root.make_child(user));
+        let dir = root.and_then(|root| root.make_child(user));
         for item in items {
             match dir.as_ref().map(|dir| note(dir, &item)) {
                 Ok(Ok(before)) => self.0.lock().teller.judged(&item, before, false),

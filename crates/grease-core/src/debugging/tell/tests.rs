@@ -303,7 +303,7 @@ fn of_two_hosts_that_see_a_job_fail_one_tells() {
     }
     std::thread::scope(|scope| {
         for (_, telling) in &hosts {
-            scope.spawn(|| telling.ask_share(share.path(), "etl"));
+            scope.spawn(|| telling.ask_share(Dir::open(share.path()), "etl"));
         }
     });
     for (_, telling) in hosts {
