@@ -8,7 +8,7 @@ use grease_testkit::component;
 
 use crate::command::{command, run_quietly};
 
-/// How long the machine may take, in seconds. All scenarios took 284 on a machine with two processors that were
+/// How long the machine may take, in seconds. All scenarios took some 420 on a machine with two processors that were
 /// busy otherwise; the machine's own are emulated.
 const SECONDS_MAX: u32 = 1200;
 
