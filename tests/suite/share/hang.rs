@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use grease_testkit::sandbox::{Running, state, wait_until};
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use super::Host;
 
@@ -142,4 +144,32 @@ fn a_reader_answers_from_the_spool_while_the_share_hangs() {
     assert!(finished.err().contains("not respond"), "{}", finished.err());
     assert!(!stuck(&host).contains(&pid));
     host.assert_only_shippers_asked();
+}
+
+#[test]
+fn what_a_shipper_starts_has_no_file_of_the_share() {
+    let Some(host) = Host::new() else {
+        return;
+    };
+    let told = host.sandbox.path("told");
+    let script = format!("cat >> {}", told.display());
+    let hook = json!({"when": ["every"], "command": ["sh", "-c", script]});
+    let config = host.sandbox.path("scalegrease.json");
+    let text = fs_err::read_to_string(&config).unwrap();
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    value["logs"]["hooks"] = json!({"notify": [hook]});
+    fs_err::write(&config, value.to_string()).unwrap();
+    let live = host.start("echo its log is open on the share");
+    wait_until("the log is there", || !host.files("logs").is_empty());
+    assert_eq!(host.shell("exit 3").finish().code, Some(3));
+    wait_until("a command was told", || told.exists());
+    let killed = host.shell("sleep 1000").start();
+    wait_until("it runs", || host.sandbox.live().len() == 2);
+    killed.signal(Signal::KILL);
+    wait_until("a process completes its record", || {
+        host.sandbox.live().len() == 1
+    });
+    host.assert_only_shippers_asked();
+    host.release(live);
+    host.assert_arrives();
 }

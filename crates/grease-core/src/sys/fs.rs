@@ -225,9 +225,24 @@ pub fn is_owned(path: &Path, uid: u32) -> bool {
     fs_err::metadata(path).is_ok_and(|found| found.uid() == uid || found.uid() == 0)
 }
 
-/// The descriptors that this process has open.
+/// Gives this thread descriptors of its own, and of those of the process the standard ones alone: what
+/// it starts from here on inherits nothing that other threads have open, not even until it is executed.
+///
+/// To be called first in a new thread, which owns nothing yet. What has a descriptor must not go from it to
+/// another thread, nor the other way.
+pub fn part_descriptors() -> io::Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES)?;
+    for descriptor in open_descriptors() {
+        if descriptor > 2 {
+            nix::unistd::close(descriptor).ok(); // That of the directory just read is closed already.
+        }
+    }
+    Ok(())
+}
+
+/// The descriptors that this thread has open: those of its process, unless they were parted.
 pub fn open_descriptors() -> Vec<i32> {
-    let entries = fs_err::read_dir("/proc/self/fd")
+    let entries = fs_err::read_dir("/proc/thread-self/fd")
         .into_iter()
         .flatten()
         .flatten();

@@ -61,8 +61,20 @@ pub fn start(task: &Task) -> io::Result<()> {
     written
 }
 
-/// Starts the process that cleans up after dead runs. It is a child of the shipper, in the surroundings of that.
+/// Starts the process that cleans up after dead runs. It is a child of the shipper, in the surroundings of that
+/// but for its descriptors: it must not hang in a file of the share.
 pub(super) fn sweeper(task: &Task) -> io::Result<Child> {
+    std::thread::scope(|scope| {
+        let started = scope.spawn(|| {
+            fs::part_descriptors()?;
+            spawn_sweeper(task)
+        });
+        let panicked = |_| Err(io::Error::other("the thread that starts it panicked"));
+        started.join().unwrap_or_else(panicked)
+    })
+}
+
+fn spawn_sweeper(task: &Task) -> io::Result<Child> {
     let text = serde_json::to_vec(task).map_err(io::Error::from)?;
     #[expect(
         clippy::disallowed_methods,

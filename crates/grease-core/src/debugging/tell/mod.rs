@@ -78,7 +78,13 @@ impl Telling {
         let work = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("tell".to_owned())
-            .spawn(move || work.work())
+            .spawn(move || {
+                // A command that is told of a run must not hang in a file of the share.
+                if let Err(error) = sys::fs::part_descriptors() {
+                    tracing::warn!("commands of hooks inherit files of the share: {error}");
+                }
+                work.work();
+            })
             .ok()?;
         Some(Self(shared))
     }
